@@ -1,0 +1,96 @@
+"""The triggers, and nothing else: read the input, call a use case, map its answer.
+
+Importing this module must stay quick and needs no network: it happens while a cold instance has a notification waiting.
+Settings that are not usable refuse to start here, with every problem in one message; the host then serves no function,
+so that nothing is taken from a queue and Graph keeps its notifications for later.
+"""
+
+from datetime import timedelta
+
+import azure.functions as func
+
+from sync import bootstrap
+from sync.core.notifications import accept_changes, accept_lifecycle
+from sync.core.work import EVENT_CHANGES_QUEUE, MAILBOX_TASKS_QUEUE, POISON_SUFFIX
+from sync.service.intake import Parse, answer_post
+from sync.settings import MAXIMUM_DEQUEUE_COUNT
+
+STORAGE = "AzureWebJobsStorage"
+UPKEEP_TIME = timedelta(minutes=8)
+"""Below the host's functionTimeout, so that a run ends by itself."""
+
+bootstrap.settings()
+app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+
+
+@app.route("graph/notifications", methods=["POST"])
+async def graph_notifications(req: func.HttpRequest) -> func.HttpResponse:
+    """Change notifications. Open to the world: every item proves by its client state that Graph sent it."""
+    return await _answer(req, accept_changes)
+
+
+@app.route("graph/lifecycle", methods=["POST"])
+async def graph_lifecycle(req: func.HttpRequest) -> func.HttpResponse:
+    """Lifecycle notifications, proved the same way."""
+    return await _answer(req, accept_lifecycle)
+
+
+@app.queue_trigger("message", EVENT_CHANGES_QUEUE, STORAGE)
+async def event_changes(message: func.QueueMessage) -> None:
+    """Reconcile one event with its booking."""
+    from sync.service.handlers import handle_event_change
+
+    await handle_event_change(_text(message), message.dequeue_count or 1, MAXIMUM_DEQUEUE_COUNT, bootstrap.workshop())
+
+
+@app.queue_trigger("message", MAILBOX_TASKS_QUEUE, STORAGE)
+async def mailbox_tasks(message: func.QueueMessage) -> None:
+    """Sweep one mailbox, or renew or create its subscription."""
+    from sync.service.handlers import handle_mailbox_task
+
+    await handle_mailbox_task(_text(message), message.dequeue_count or 1, MAXIMUM_DEQUEUE_COUNT, bootstrap.workshop())
+
+
+@app.queue_trigger("message", EVENT_CHANGES_QUEUE + POISON_SUFFIX, STORAGE)
+async def event_changes_poison(message: func.QueueMessage) -> None:
+    """Move what the host gave up on to the dead letters."""
+    from sync.service.disposal import collect_poison
+
+    await collect_poison(EVENT_CHANGES_QUEUE, _text(message), bootstrap.workshop().ports)
+
+
+@app.queue_trigger("message", MAILBOX_TASKS_QUEUE + POISON_SUFFIX, STORAGE)
+async def mailbox_tasks_poison(message: func.QueueMessage) -> None:
+    """Move what the host gave up on to the dead letters."""
+    from sync.service.disposal import collect_poison
+
+    await collect_poison(MAILBOX_TASKS_QUEUE, _text(message), bootstrap.workshop().ports)
+
+
+@app.timer_trigger("timer", "%MAINTAIN_SCHEDULE%")
+async def maintain_subscriptions(timer: func.TimerRequest) -> None:
+    """Keep one subscription alive for every wanted mailbox."""
+    from sync.service.upkeep import maintain_subscriptions as maintain
+
+    shop = bootstrap.workshop()
+    await maintain(shop.ports, shop.rules, until=bootstrap.now() + UPKEEP_TIME)
+
+
+@app.timer_trigger("timer", "%SWEEP_SCHEDULE%")
+async def sweep_calendars(timer: func.TimerRequest) -> None:
+    """Queue a sweep of every wanted mailbox."""
+    from sync.service.sweeping import queue_sweeps
+
+    shop = bootstrap.workshop()
+    await queue_sweeps(shop.ports, shop.rules)
+
+
+async def _answer(req: func.HttpRequest, parse: Parse) -> func.HttpResponse:
+    reply = await answer_post(req.get_body(), req.params.get("validationToken"), parse, bootstrap.door())
+    return func.HttpResponse(
+        reply.text, status_code=reply.status, headers=dict(reply.headers), mimetype="text/plain", charset="utf-8"
+    )
+
+
+def _text(message: func.QueueMessage) -> str:
+    return message.get_body().decode(errors="replace")

@@ -1,0 +1,263 @@
+"""Outlook calendars and subscriptions through Microsoft Graph: implements `EventCalendar`.
+
+The SDK gives request builders, authentication and the request adapter; answers are read as JSON here, because its
+entity classes cost seconds at first use and ten milliseconds for each event after (measured; docs/architecture.md).
+Every call asks for immutable ids and UTC (Graph documentation, outlook-immutable-id).
+"""
+
+import json
+import logging
+from asyncio import Semaphore
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from weakref import WeakValueDictionary
+
+import httpx
+from kiota_abstractions.authentication import AuthenticationProvider
+from kiota_abstractions.base_request_configuration import RequestConfiguration
+from kiota_abstractions.method import Method
+from kiota_abstractions.native_response_handler import NativeResponseHandler
+from kiota_abstractions.request_information import RequestInformation
+from kiota_http.middleware.options import ResponseHandlerOption
+from msgraph.generated.users.item.calendar_view.delta.delta_request_builder import DeltaRequestBuilder
+from msgraph.generated.users.item.events.events_request_builder import EventsRequestBuilder
+from msgraph.generated.users.item.events.item.event_item_request_builder import EventItemRequestBuilder
+from msgraph.graph_request_adapter import GraphRequestAdapter
+from msgraph.graph_service_client import GraphServiceClient
+
+from sync.adapters.graph_wire import (
+    BOOKING_ID_PROPERTY,
+    EXTENSION_NAME,
+    delta_page_from_wire,
+    event_from_wire,
+    subscription_from_wire,
+    wire_time,
+)
+from sync.adapters.transport import TIMEOUT, Answer, Transport
+from sync.core.errors import InvalidPayload, NotFound, SyncError
+from sync.core.model import Event, Subscription, TimeSpan
+from sync.core.notifications import client_state
+from sync.core.subscriptions import SubscriptionPolicy
+from sync.service.ports import DeltaPage, SubscriptionOrder
+
+logger = logging.getLogger(__name__)
+
+PREFER = 'IdType="ImmutableId", outlook.timezone="UTC"'
+DELTA_PAGE_SIZE = 100
+BATCH_SIZE = 20
+"""Graph documentation, json-batching: at most 20 requests."""
+
+REQUESTS_PER_MAILBOX = 2
+"""In flight from one instance. Graph allows an app four per mailbox (throttling-limits); two instances may meet."""
+
+
+def open_graph(
+    authentication: AuthenticationProvider,
+    transport: Transport,
+    *,
+    url: str,
+    subscriptions: SubscriptionPolicy,
+    secret: str,
+    http_transport: httpx.AsyncBaseTransport | None = None,
+) -> "GraphClient":
+    """A `GraphClient` for the service at `url` (with its version). `http_transport` lets tests go without sockets.
+
+    The HTTP client is a plain one: the SDK's own would retry besides `Transport`, and hide answers from it.
+    """
+    adapter = GraphRequestAdapter(authentication, httpx.AsyncClient(timeout=TIMEOUT, transport=http_transport))
+    adapter.base_url = url
+    sdk = GraphServiceClient(request_adapter=adapter)
+    return GraphClient(sdk, transport, subscriptions=subscriptions, secret=secret)
+
+
+class GraphClient:
+    """`EventCalendar` over Graph. Built once per process, on its event loop; see `bootstrap`."""
+
+    def __init__(
+        self, sdk: GraphServiceClient, transport: Transport, *, subscriptions: SubscriptionPolicy, secret: str
+    ) -> None:
+        self._sdk = sdk
+        self._transport = transport
+        self._subscriptions = subscriptions
+        self._secret = secret
+        self._lanes: WeakValueDictionary[str, Semaphore] = WeakValueDictionary()
+
+    async def find_event(self, mailbox_id: str, event_id: str) -> Event | None:
+        query = EventItemRequestBuilder.EventItemRequestBuilderGetQueryParameters(
+            select=[
+                "id",
+                "start",
+                "end",
+                "type",
+                "isAllDay",
+                "isCancelled",
+                "lastModifiedDateTime",
+            ],
+            expand=[_EXPAND_EXTENSION, _EXPAND_PROPERTY],
+        )
+        builder = self._sdk.users.by_user_id(mailbox_id).events.by_event_id(event_id)
+        request = builder.to_get_request_information(RequestConfiguration(query_parameters=query))
+        try:
+            answer = await self._send("event.get", request, mailbox_id)
+        except NotFound:
+            return None
+        return event_from_wire(mailbox_id, answer.json())
+
+    async def find_marked_event(self, mailbox_id: str, booking_id: str) -> Event | None:
+        query = EventsRequestBuilder.EventsRequestBuilderGetQueryParameters(
+            filter=(
+                f"singleValueExtendedProperties/Any(ep: ep/id eq '{BOOKING_ID_PROPERTY}'"
+                f" and ep/value eq '{booking_id}')"
+            ),
+            expand=[_EXPAND_EXTENSION, _EXPAND_PROPERTY],
+            top=5,
+        )
+        builder = self._sdk.users.by_user_id(mailbox_id).events
+        request = builder.to_get_request_information(RequestConfiguration(query_parameters=query))
+        answer = await self._send("event.search", request, mailbox_id)
+        found = [event_from_wire(mailbox_id, item) for item in _values(answer.json())]
+        # Extended property values are compared without case, and a copy of a copy may have been made into a series.
+        ours = [event for event in found if event.booking_id == booking_id and not event.is_cancelled]
+        return min(ours, key=lambda event: event.modified_at, default=None)
+
+    async def is_in_calendar(self, mailbox_id: str, event_id: str) -> bool:
+        builder = self._sdk.users.by_user_id(mailbox_id).events.by_event_id(event_id).calendar
+        try:
+            await self._send("event.calendar", builder.to_get_request_information(), mailbox_id)
+        except NotFound:
+            return False
+        return True
+
+    async def update_event_span(self, event: Event, span: TimeSpan) -> Event:
+        builder = self._sdk.users.by_user_id(event.mailbox_id).events.by_event_id(event.event_id)
+        request = builder.to_get_request_information()
+        request.http_method = Method.PATCH
+        request.headers.try_add("If-Match", event.etag)
+        _set_json(request, {"start": wire_time(span.start_at), "end": wire_time(span.end_at)})
+        answer = await self._send("event.update", request, event.mailbox_id)
+        # The mark is not expanded in the answer to a PATCH, and has not changed.
+        return event_from_wire(event.mailbox_id, answer.json(), booking_id=event.booking_id)
+
+    async def read_delta(self, mailbox_id: str, *, window: TimeSpan, link: str | None) -> DeltaPage:
+        builder = self._sdk.users.by_user_id(mailbox_id).calendar_view.delta
+        if link is not None:
+            request = builder.with_url(link).to_get_request_information()
+        else:
+            query = DeltaRequestBuilder.DeltaRequestBuilderGetQueryParameters(
+                start_date_time=_instant(window.start_at), end_date_time=_instant(window.end_at)
+            )
+            request = builder.to_get_request_information(RequestConfiguration(query_parameters=query))
+        answer = await self._send(
+            "calendarView.delta", request, mailbox_id, prefer=f"{PREFER}, odata.maxpagesize={DELTA_PAGE_SIZE}"
+        )
+        return delta_page_from_wire(answer.json())
+
+    async def list_subscriptions(self) -> AsyncIterator[Subscription]:
+        builder = self._sdk.subscriptions
+        request = builder.to_get_request_information()
+        while True:
+            page = (await self._send("subscription.list", request)).json()
+            for item in _values(page):
+                subscription = subscription_from_wire(item)
+                if subscription is not None:
+                    yield subscription
+            next_link = page.get("@odata.nextLink")
+            if not isinstance(next_link, str):
+                return
+            request = builder.with_url(next_link).to_get_request_information()
+
+    async def order_subscriptions(
+        self, orders: Sequence[SubscriptionOrder]
+    ) -> Sequence[Subscription | Exception | None]:
+        if len(orders) > BATCH_SIZE:
+            raise ValueError(f"at most {BATCH_SIZE} orders fit a batch, not {len(orders)}")
+        requests = [{"id": str(index), **self._batched(order)} for index, order in enumerate(orders)]
+        request = RequestInformation(Method.POST, "{+baseurl}/$batch", {})
+        _set_json(request, {"requests": requests})
+        answer = await self._send("batch", request)
+        responses = {item.get("id"): item for item in _values(answer.json(), "responses")}
+        return [self._ordered(order, responses.get(str(index), {"status": 504})) for index, order in enumerate(orders)]
+
+    def _batched(self, order: SubscriptionOrder) -> dict[str, Any]:
+        """One request of a batch. Its URL is relative and without the version (Graph documentation, json-batching)."""
+        headers = {"Content-Type": "application/json", "Prefer": 'IdType="ImmutableId"'}
+        if order.expires_at is None:
+            return {"method": "DELETE", "url": f"/subscriptions/{order.subscription_id}"}
+        expiry = {"expirationDateTime": _instant(order.expires_at)}
+        if order.subscription_id is not None:
+            url = f"/subscriptions/{order.subscription_id}"
+            return {"method": "PATCH", "url": url, "headers": headers, "body": expiry}
+        body = {
+            "changeType": "created,updated,deleted",
+            "notificationUrl": self._subscriptions.notification_url,
+            "lifecycleNotificationUrl": self._subscriptions.lifecycle_url,
+            "resource": f"users/{order.mailbox_id}/events",
+            "clientState": client_state(order.mailbox_id, self._secret),
+            "latestSupportedTlsVersion": "v1_2",
+            **expiry,
+        }
+        return {"method": "POST", "url": "/subscriptions", "headers": headers, "body": body}
+
+    def _ordered(self, order: SubscriptionOrder, response: dict[str, Any]) -> Subscription | Exception | None:
+        """What one order of a batch came to. A batch is not retried as a whole: each item has its own fate."""
+        status = response.get("status")
+        answer = Answer(
+            status=status if isinstance(status, int) else 502,
+            headers=httpx.Headers(response.get("headers") or {}),
+            body=json.dumps(response.get("body") or {}).encode(),
+        )
+        try:
+            if not answer.is_success:
+                raise self._transport.failure(_operation(order), answer)
+            if order.expires_at is None:
+                return None
+            subscription = subscription_from_wire(answer.json())
+            if subscription is None:
+                raise InvalidPayload("The answer is not an event subscription.", operation=_operation(order))
+        except SyncError as error:
+            return error
+        return subscription
+
+    async def _send(
+        self, operation: str, request: RequestInformation, mailbox_id: str | None = None, *, prefer: str = PREFER
+    ) -> Answer:
+        request.headers.try_add("Prefer", prefer)
+        request.add_request_options([ResponseHandlerOption(NativeResponseHandler())])
+
+        async def send() -> httpx.Response:
+            response = await self._sdk.request_adapter.send_primitive_async(request, "bytes", {})
+            assert isinstance(response, httpx.Response)
+            return response
+
+        if mailbox_id is None:
+            return await self._transport.call(operation, send)
+        lane = self._lanes.setdefault(mailbox_id, Semaphore(REQUESTS_PER_MAILBOX))
+        async with lane:
+            return await self._transport.call(operation, send)
+
+
+_EXPAND_EXTENSION = f"extensions($filter=id eq '{EXTENSION_NAME}')"
+_EXPAND_PROPERTY = f"singleValueExtendedProperties($filter=id eq '{BOOKING_ID_PROPERTY}')"
+
+
+def _operation(order: SubscriptionOrder) -> str:
+    if order.expires_at is None:
+        return "subscription.delete"
+    return "subscription.create" if order.subscription_id is None else "subscription.renew"
+
+
+def _instant(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _set_json(request: RequestInformation, body: dict[str, Any]) -> None:
+    request.set_stream_content(json.dumps(body).encode(), "application/json")
+
+
+def _values(document: dict[str, Any], name: str = "value") -> list[dict[str, Any]]:
+    """The objects of a collection. Raises `InvalidPayload` when it is none."""
+    items = document.get(name)
+    if not isinstance(items, list):
+        raise InvalidPayload(f'The answer has no "{name}" array.')
+    return [item for item in items if isinstance(item, dict)]

@@ -1,0 +1,108 @@
+"""`StateStore` on Azure Table Storage: one table per kind of value, spread over partitions by mailbox or booking."""
+
+from collections.abc import AsyncIterator
+
+from azure.data.tables.aio import TableServiceClient
+
+from sync.adapters.rows import RowKey, key_text
+from sync.adapters.tables import PREFIX, ValueTable, VersionedTable
+from sync.core.model import Breaker, Cursor, KnownEvent, Link, Quarantine, SubscriptionRecord, event_hash
+
+
+class TableStateStore:
+    """See `StateStore`. A value's `version` is its row's etag."""
+
+    def __init__(self, service: TableServiceClient, *, prefix: str = PREFIX) -> None:
+        self._events = VersionedTable(
+            service, f"{prefix}events", KnownEvent, lambda known: _event_key(known.mailbox_id, known.event_id)
+        )
+        self._links = VersionedTable(service, f"{prefix}links", Link, lambda link: _key(link.booking_id, "link"))
+        self._cursors = ValueTable(
+            service, f"{prefix}cursors", Cursor, lambda cursor: _key(cursor.mailbox_id, "cursor")
+        )
+        self._quarantines = ValueTable(
+            service, f"{prefix}quarantine", Quarantine, lambda quarantine: _key(quarantine.mailbox_id, "quarantine")
+        )
+        self._breakers = VersionedTable(
+            service, f"{prefix}breakers", Breaker, lambda breaker: _key(breaker.mailbox_id, "breaker")
+        )
+        self._subscriptions = ValueTable(
+            service,
+            f"{prefix}subscriptions",
+            SubscriptionRecord,
+            lambda record: _key(record.mailbox_id, "subscription"),
+        )
+
+    async def find_known_event(self, mailbox_id: str, event_id: str) -> KnownEvent | None:
+        known = await self._events.find(_event_key(mailbox_id, event_id))
+        return known if known and known.event_id == event_id else None
+
+    async def save_known_event(self, known: KnownEvent) -> KnownEvent:
+        return await self._events.save(known)
+
+    async def delete_known_event(self, mailbox_id: str, event_id: str) -> None:
+        await self._events.delete(_event_key(mailbox_id, event_id))
+
+    def list_known_events(self, mailbox_id: str) -> AsyncIterator[KnownEvent]:
+        return self._events.list_values(PartitionKey=key_text(mailbox_id))
+
+    async def find_link(self, booking_id: str) -> Link | None:
+        return await self._links.find(_key(booking_id, "link"))
+
+    async def save_link(self, link: Link) -> Link:
+        return await self._links.save(link)
+
+    async def delete_link(self, booking_id: str) -> None:
+        await self._links.delete(_key(booking_id, "link"))
+
+    async def find_cursor(self, mailbox_id: str) -> Cursor | None:
+        return await self._cursors.find(_key(mailbox_id, "cursor"))
+
+    async def save_cursor(self, cursor: Cursor) -> None:
+        await self._cursors.put(cursor)
+
+    async def delete_cursor(self, mailbox_id: str) -> None:
+        await self._cursors.delete(_key(mailbox_id, "cursor"))
+
+    async def find_quarantine(self, mailbox_id: str) -> Quarantine | None:
+        return await self._quarantines.find(_key(mailbox_id, "quarantine"))
+
+    async def save_quarantine(self, quarantine: Quarantine) -> None:
+        await self._quarantines.put(quarantine)
+
+    async def delete_quarantine(self, mailbox_id: str) -> None:
+        await self._quarantines.delete(_key(mailbox_id, "quarantine"))
+
+    def list_quarantines(self) -> AsyncIterator[Quarantine]:
+        return self._quarantines.list_values()
+
+    async def find_breaker(self, mailbox_id: str) -> Breaker | None:
+        return await self._breakers.find(_key(mailbox_id, "breaker"))
+
+    async def save_breaker(self, breaker: Breaker) -> Breaker:
+        return await self._breakers.save(breaker)
+
+    def list_breakers(self) -> AsyncIterator[Breaker]:
+        return self._breakers.list_values()
+
+    async def find_subscription_record(self, mailbox_id: str) -> SubscriptionRecord | None:
+        return await self._subscriptions.find(_key(mailbox_id, "subscription"))
+
+    async def save_subscription_record(self, record: SubscriptionRecord) -> None:
+        await self._subscriptions.put(record)
+
+    async def delete_subscription_record(self, mailbox_id: str) -> None:
+        await self._subscriptions.delete(_key(mailbox_id, "subscription"))
+
+    def list_subscription_records(self) -> AsyncIterator[SubscriptionRecord]:
+        return self._subscriptions.list_values()
+
+
+def _key(owner_id: str, row: str) -> RowKey:
+    """One row per owner; the fixed row key leaves room for more rows of the same owner."""
+    return RowKey(key_text(owner_id), row)
+
+
+def _event_key(mailbox_id: str, event_id: str) -> RowKey:
+    """Hashed: an event id differs from another by case alone and may hold characters that keys forbid."""
+    return RowKey(key_text(mailbox_id), event_hash(event_id))

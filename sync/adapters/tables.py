@@ -1,0 +1,129 @@
+"""A table that holds values of one kind, on Azure Table Storage.
+
+What the stores have in common: rows found by key, conditional writes by etag, listing page by page, a table that is
+created when it is first written to. Reading a missing table finds nothing: losing the tables may cost time only.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from azure.core import MatchConditions
+from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
+from azure.data.tables import TableEntity, UpdateMode
+from azure.data.tables.aio import TableClient, TableServiceClient
+
+from sync.adapters.rows import Column, RowKey, columns_from_value, value_from_columns
+from sync.adapters.storage_errors import storage_call
+from sync.core.errors import PreconditionFailed
+from sync.core.model import Breaker, KnownEvent, Link
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+PREFIX = "bookingsync"
+"""Table names begin with it: the storage account is shared with the Functions host."""
+
+DEADLINE_SECONDS = 10.0
+
+
+class ValueTable[T: "DataclassInstance"]:
+    """Values of one kind by key."""
+
+    def __init__(self, service: TableServiceClient, name: str, kind: type[T], key_of: Callable[[T], RowKey]) -> None:
+        self._client: TableClient = service.get_table_client(name)
+        self._kind = kind
+        self._key_of = key_of
+        self._subject = f"table {name}"
+
+    async def find(self, key: RowKey) -> T | None:
+        """The value at `key`, None when there is none."""
+        async with storage_call(self._subject, DEADLINE_SECONDS):
+            try:
+                row = await self._client.get_entity(key.partition, key.row)
+            except ResourceNotFoundError:
+                return None
+        return self._value(row)
+
+    async def put(self, value: T) -> None:
+        """Write the whole value, over what is there."""
+        row = self._row(value)
+        async with storage_call(self._subject, DEADLINE_SECONDS):
+            try:
+                await self._client.upsert_entity(row, mode=UpdateMode.REPLACE)
+            except ResourceNotFoundError:
+                await self._create_table()
+                await self._client.upsert_entity(row, mode=UpdateMode.REPLACE)
+
+    async def delete(self, key: RowKey) -> None:
+        """Succeeds also when there is none."""
+        async with storage_call(self._subject, DEADLINE_SECONDS):
+            with suppress(ResourceNotFoundError):
+                await self._client.delete_entity(key.partition, key.row)
+
+    async def list_values(self, *, rows_per_page: int = 1000, **equal: str | None) -> AsyncIterator[T]:
+        """Values whose columns equal what is given (None: any), by key; the next page is read when it is asked for."""
+        wanted = {name: text for name, text in equal.items() if text is not None}
+        pages = self._query(wanted, rows_per_page).by_page()
+        while True:
+            async with storage_call(self._subject, DEADLINE_SECONDS):
+                try:
+                    page = [row async for row in await anext(pages)]
+                except (StopAsyncIteration, ResourceNotFoundError):
+                    return
+            for row in page:
+                yield self._value(row)
+
+    def _query(self, wanted: Mapping[str, str], rows_per_page: int) -> Any:
+        if not wanted:
+            return self._client.list_entities(results_per_page=rows_per_page)
+        query = " and ".join(f"{name} eq @{name}" for name in wanted)
+        return self._client.query_entities(query, parameters=dict(wanted), results_per_page=rows_per_page)
+
+    async def _create_table(self) -> None:
+        with suppress(ResourceExistsError):  # another instance was quicker
+            await self._client.create_table()
+
+    def _row(self, value: T) -> dict[str, Column]:
+        key = self._key_of(value)
+        return {**columns_from_value(value), "PartitionKey": key.partition, "RowKey": key.row}
+
+    def _value(self, row: TableEntity) -> T:
+        return value_from_columns(self._kind, row)
+
+
+class VersionedTable[T: (KnownEvent, Link, Breaker)](ValueTable[T]):
+    """Values whose `version` is the row's etag."""
+
+    async def save(self, value: T) -> T:
+        """Write the value if its row is as `value.version` says (None: absent); answers it with its new version.
+
+        Raises `PreconditionFailed` when it is not, also in the rare case that our own write had an effect, its answer
+        was lost and the SDK repeated it: the caller reads again and finds what it wrote.
+        """
+        row = self._row(value)
+        conflicts = ResourceExistsError if value.version is None else (ResourceModifiedError, ResourceNotFoundError)
+        async with storage_call(self._subject, DEADLINE_SECONDS):
+            try:
+                written = await (self._insert(row) if value.version is None else self._update(row, value.version))
+            except conflicts as error:
+                raise PreconditionFailed(
+                    f"a row of {self._subject} was written by somebody else", status=412
+                ) from error
+        return replace(value, version=written["etag"])
+
+    async def _insert(self, row: dict[str, Column]) -> Mapping[str, Any]:
+        try:
+            return await self._client.create_entity(row)
+        except ResourceNotFoundError:
+            await self._create_table()
+            return await self._client.create_entity(row)
+
+    async def _update(self, row: dict[str, Column], version: str) -> Mapping[str, Any]:
+        return await self._client.update_entity(
+            row, mode=UpdateMode.REPLACE, etag=version, match_condition=MatchConditions.IfNotModified
+        )
+
+    def _value(self, row: TableEntity) -> T:
+        return value_from_columns(self._kind, row, version=row.metadata["etag"])

@@ -1,0 +1,137 @@
+"""The one retry layer and the one place where an answer's status becomes an error.
+
+Both clients send through `Transport.call`: it waits out short trouble in place (under ten seconds in all) and raises
+for anything longer, so that the item goes back to the queue instead of holding a worker. Neither SDK retries besides.
+Repeating is safe: our writes are conditional, and a repeated create answers 409, which is adopted.
+"""
+
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from random import Random
+from typing import Any
+
+import httpx
+
+from sync.calls import count_call
+from sync.core.errors import InvalidPayload, ServiceUnavailable, SyncError, Throttled
+from sync.service.ports import Clock, Sleep
+
+logger = logging.getLogger(__name__)
+
+TIMEOUT = httpx.Timeout(20, connect=5)
+"""Seconds. Far below the host's `functionTimeout`, whose expiry would end every other invocation of the process too."""
+
+_MAXIMUM_ATTEMPTS = 3
+_LONGEST_WAIT_IN_PLACE_SECONDS = 4.0
+_FIRST_WAIT_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An HTTP answer, detached from the library that received it."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Looked up without case."""
+    body: bytes
+
+    @classmethod
+    def from_httpx(cls, response: httpx.Response) -> "Answer":
+        return cls(status=response.status_code, headers=response.headers, body=response.content)
+
+    @property
+    def is_success(self) -> bool:
+        return 200 <= self.status < 300
+
+    def json(self) -> dict[str, Any]:
+        """The body as a JSON object. Raises `InvalidPayload`."""
+        try:
+            document = json.loads(self.body)
+        except ValueError as error:
+            raise InvalidPayload("The answer is not JSON.", status=self.status) from error
+        if not isinstance(document, dict):
+            raise InvalidPayload("The answer is not a JSON object.", status=self.status)
+        return document
+
+
+type Classify = Callable[[str, Answer, float | None], SyncError]
+"""Operation, a failed answer and its stated wait in seconds to the error it means."""
+
+
+def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | None:
+    """The wait that an answer asks for, in seconds; the header holds seconds or an HTTP date. None without one."""
+    text = headers.get("Retry-After", "").strip()
+    if not text:
+        return None
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        pass
+    try:
+        moment: datetime = parsedate_to_datetime(text)
+        return max(0.0, (moment - now).total_seconds())
+    except (ValueError, TypeError):
+        return None
+
+
+def outage(operation: str, answer: Answer, wait_seconds: float | None, code: str) -> SyncError | None:
+    """What both services mean alike: 429, and 5xx. None for every other status."""
+    details: dict[str, Any] = {"operation": operation, "status": answer.status, "code": code}
+    if answer.status == 429 or (answer.status == 503 and wait_seconds is not None):
+        return Throttled("The service asked us to slow down.", retry_after_seconds=wait_seconds, **details)
+    if answer.status >= 500:
+        return ServiceUnavailable("The service failed.", retry_after_seconds=wait_seconds, **details)
+    return None
+
+
+class Transport:
+    """Sends requests, waits out short trouble, and raises the error that `classify` names for a failed answer."""
+
+    def __init__(self, *, classify: Classify, clock: Clock, sleep: Sleep, random: Random) -> None:
+        self._classify = classify
+        self._clock = clock
+        self._sleep = sleep
+        self._random = random
+
+    async def call(self, operation: str, send: Callable[[], Awaitable[httpx.Response]]) -> Answer:
+        """The successful answer to `send`, called once per attempt. Raises what `classify` makes of a failure."""
+        for attempt in range(1, _MAXIMUM_ATTEMPTS + 1):
+            error: SyncError
+            count_call(operation)
+            try:
+                answer = Answer.from_httpx(await send())
+            except httpx.TimeoutException as cause:
+                error = ServiceUnavailable("The service did not answer in time.", operation=operation)
+                error.__cause__ = cause
+            except httpx.TransportError as cause:
+                error = ServiceUnavailable("The service could not be reached.", operation=operation)
+                error.__cause__ = cause
+            else:
+                if answer.is_success:
+                    return answer
+                error = self.failure(operation, answer)
+            wait_seconds = self._wait_in_place(error, attempt)
+            if wait_seconds is None:
+                raise error
+            logger.info(
+                "%s is tried again in %.1f s: %s", operation, wait_seconds, error.reason, extra={"action": "retry"}
+            )
+            await self._sleep(wait_seconds)
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def failure(self, operation: str, answer: Answer) -> SyncError:
+        """The error that a failed answer means."""
+        return self._classify(operation, answer, retry_after_seconds(answer.headers, self._clock()))
+
+    def _wait_in_place(self, error: SyncError, attempt: int) -> float | None:
+        """Seconds to wait before the next attempt; None when the item should go back to the queue, or has failed."""
+        if attempt == _MAXIMUM_ATTEMPTS or not isinstance(error, Throttled | ServiceUnavailable):
+            return None
+        if error.retry_after_seconds is not None:
+            fits = error.retry_after_seconds <= _LONGEST_WAIT_IN_PLACE_SECONDS
+            return error.retry_after_seconds if fits else None
+        return _FIRST_WAIT_SECONDS * 2 ** (attempt - 1) * self._random.uniform(1, 1.5)

@@ -1,0 +1,182 @@
+"""The only place where real adapters are built: once per process, at first use.
+
+The acknowledging door and the workshop are built apart: the door must not import what only the workshop needs, because
+Graph waits three seconds for a cold instance. Everything asynchronous is created on the event loop that will use it, so
+nothing is built while the app is being indexed; only the settings are, and wrong ones refuse to start.
+"""
+
+import asyncio
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from random import Random
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from sync.settings import Settings
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
+
+    from sync.adapters.dataverse import DataverseClient
+    from sync.adapters.graph import GraphClient
+    from sync.adapters.queues import StorageWorkQueue
+    from sync.adapters.transport import Classify, Transport
+    from sync.core.rules import Rules
+    from sync.service.intake import Door
+    from sync.service.ports import Ports
+
+
+class Closable(Protocol):
+    """A client that holds connections."""
+
+    async def close(self) -> None: ...
+
+
+_opened: list[Closable] = []
+
+
+@cache
+def settings() -> Settings:
+    """The process's settings. Raises `ConfigurationError` with every problem."""
+    return Settings.from_env(os.environ)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workshop:
+    """What the queue and timer functions work with."""
+
+    ports: "Ports"
+    rules: "Rules"
+
+
+@cache
+def door() -> "Door":
+    """What the HTTP functions work with."""
+    from sync.service.intake import Door
+
+    chosen = settings()
+    return Door(
+        secrets=chosen.client_state_secrets,
+        tenant_id=chosen.tenant_id,
+        queue=_queue(),
+        clock=now,
+        new_id=new_id,
+        settle_seconds=chosen.settle_seconds,
+    )
+
+
+@cache
+def workshop() -> Workshop:
+    """What the queue and timer functions work with. Takes about half a second the first time."""
+    from sync.adapters.journal_store import TableDeadLetters, TableJournal
+    from sync.adapters.state_store import TableStateStore
+    from sync.adapters.storage_clients import table_service
+    from sync.service.ports import Ports
+
+    chosen = settings()
+    tables = _keep(table_service(chosen.storage, _storage_credential()))
+    return Workshop(
+        ports=Ports(
+            calendar=_calendar(),
+            bookings=_bookings(),
+            state=TableStateStore(tables),
+            journal=TableJournal(tables),
+            dead_letters=TableDeadLetters(tables),
+            queue=_queue(),
+            clock=now,
+            new_id=new_id,
+        ),
+        rules=chosen.rules,
+    )
+
+
+@cache
+def _queue() -> "StorageWorkQueue":
+    from sync.adapters.queues import StorageWorkQueue
+    from sync.adapters.storage_clients import queue_service
+
+    return StorageWorkQueue(_keep(queue_service(settings().storage, _storage_credential())))
+
+
+async def queue_lengths() -> dict[str, int]:
+    """About how many messages each queue holds, poison queues included."""
+    return await _queue().approximate_lengths()
+
+
+def _calendar() -> "GraphClient":
+    from kiota_authentication_azure.azure_identity_authentication_provider import AzureIdentityAuthenticationProvider
+
+    from sync.adapters.graph import open_graph
+    from sync.adapters.graph_wire import classify_graph_failure
+
+    chosen = settings()
+    # The scope belongs to the service, not to the address: a national cloud's differs, and so does a simulator's.
+    scope = "{0.scheme}://{0.netloc}/.default".format(urlsplit(chosen.graph_url))
+    return open_graph(
+        AzureIdentityAuthenticationProvider(_credential(), scopes=[scope], allowed_hosts=[]),
+        _transport(classify_graph_failure),
+        url=chosen.graph_url,
+        subscriptions=chosen.rules.subscriptions,
+        secret=chosen.client_state_secrets[0],
+    )
+
+
+def _bookings() -> "DataverseClient":
+    from sync.adapters.dataverse import DataverseClient, open_http
+    from sync.adapters.dataverse_wire import classify_dataverse_failure
+
+    chosen = settings()
+    return DataverseClient(
+        open_http(),
+        _credential(),
+        _transport(classify_dataverse_failure),
+        url=chosen.dataverse_url,
+        clock=now,
+        cancelled_status_id=chosen.cancelled_status_id,
+    )
+
+
+def _transport(classify: "Classify") -> "Transport":
+    from sync.adapters.transport import Transport
+
+    return Transport(classify=classify, clock=now, sleep=asyncio.sleep, random=Random())
+
+
+@cache
+def _credential() -> "AsyncTokenCredential":
+    """The app's identity; when developing against loopback services, the static token that `Settings` let pass."""
+    chosen = settings()
+    if chosen.local_token:
+        from sync.adapters.static_token import StaticTokenCredential
+
+        return _keep(StaticTokenCredential(chosen.local_token))
+    from azure.identity.aio import DefaultAzureCredential
+
+    return _keep(DefaultAzureCredential(managed_identity_client_id=chosen.identity_client_id))
+
+
+def _storage_credential() -> "AsyncTokenCredential | None":
+    """The identity for storage; None when a connection string carries its own key."""
+    return None if settings().storage.connection_string else _credential()
+
+
+def _keep[T: Closable](client: T) -> T:
+    _opened.append(client)
+    return client
+
+
+async def close() -> None:
+    """Close what was opened: for commands that end. The app's processes keep everything for their lifetime."""
+    while _opened:
+        await _opened.pop().close()
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def new_id() -> str:
+    return uuid4().hex

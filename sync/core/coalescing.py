@@ -1,0 +1,78 @@
+"""Which work items need no call at all. Pure.
+
+One change raises up to four notifications, unordered and repeated, and a technician's private events raise them too.
+An item is dropped only on proof that its change was seen: a read that began after the item was received, or an etag
+that was processed before. Instances' clocks differ, so "after" has a margin.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sync.core.model import REMEMBERED_ETAGS, Event, EventChange, KnownEvent, Source, Standing
+
+
+class Verdict(StrEnum):
+    """What to do with an item before anything is called."""
+
+    PROCEED = "proceed"
+    WAIT = "another-worker-is-at-it"
+    SEEN = "read-after-it-was-received"
+    ECHO = "etag-already-processed"
+    FOREIGN = "known-as-not-ours"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """How long things are waited for and remembered.
+
+    `clock_margin` must exceed the difference between two instances' clocks. `lease` must exceed the time that one
+    item takes.
+    """
+
+    clock_margin: timedelta = timedelta(seconds=1)
+    lease: timedelta = timedelta(seconds=90)
+    foreign_memory: timedelta = timedelta(days=30)
+    recheck_delay: timedelta = timedelta(seconds=10)
+
+
+def judge(item: EventChange, known: KnownEvent, now: datetime, timing: Timing) -> Verdict:
+    """Whether `item` must be handled. A replay always is, unless another worker is at that event."""
+    if known.leased_until is not None and known.leased_until > now and known.leased_by != item.correlation_id:
+        return Verdict.WAIT
+    if item.source is Source.REPLAY:
+        return Verdict.PROCEED
+    if known.read_at is not None and known.read_at > item.received_at + timing.clock_margin:
+        return Verdict.SEEN
+    if known.standing is Standing.FOREIGN and known.remembered_until is not None and known.remembered_until > now:
+        return Verdict.FOREIGN
+    if item.etags and not item.is_removed and set(item.etags) <= set(known.etags):
+        return Verdict.ECHO
+    return Verdict.PROCEED
+
+
+def is_stale(event: Event, item: EventChange, known: KnownEvent) -> bool:
+    """Whether Graph answered with an older state than the item promises, so that a second look is due.
+
+    Either the event was modified before the state that we saw last, or it is exactly the state that we saw last though
+    a notification with an unknown etag, or a removal, says that something changed. The second suspicion is followed up
+    once: a late notification of the same burst looks the same.
+    """
+    if known.modified_at is not None and event.modified_at < known.modified_at:
+        return True
+    if event.etag not in known.etags or item.rechecks > 0:
+        return False
+    return item.is_removed or bool(item.etags and not set(item.etags) & set(known.etags))
+
+
+def merge(items: list[EventChange]) -> EventChange:
+    """One item for several about the same event: every etag, removed if one said so, received with the latest.
+
+    With more etags than are remembered it carries none: it could not be recognised as an echo anyway.
+    """
+    etags = tuple(dict.fromkeys(etag for item in items for etag in item.etags))
+    return replace(
+        max(items, key=lambda item: item.received_at),
+        etags=etags if len(etags) <= REMEMBERED_ETAGS else (),
+        is_removed=any(item.is_removed for item in items),
+    )

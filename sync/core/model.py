@@ -1,0 +1,306 @@
+"""The values that everything speaks of. Frozen, complete at construction, free of vendor spelling.
+
+Times are aware UTC, cut to whole seconds, because Dataverse keeps no more (Dataverse documentation,
+behavior-format-date-time-attribute). Ids are compared byte for byte: Graph's event ids are case-sensitive.
+"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from hashlib import sha256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeSpan:
+    """When work happens. Raises `ValueError` for a naive time or an end before the start."""
+
+    start_at: datetime
+    end_at: datetime
+
+    def __post_init__(self) -> None:
+        for name in ("start_at", "end_at"):
+            object.__setattr__(self, name, whole_second_utc(getattr(self, name)))
+        if self.end_at < self.start_at:
+            raise ValueError(f"a time span ends before it starts: {self.start_at} to {self.end_at}")
+
+    def overlaps(self, other: "TimeSpan") -> bool:
+        return self.start_at < other.end_at and other.start_at < self.end_at
+
+    @property
+    def minutes(self) -> int:
+        return int((self.end_at - self.start_at).total_seconds() // 60)
+
+
+def whole_second_utc(moment: datetime) -> datetime:
+    """`moment` in UTC without fractions. Raises `ValueError` for a naive time."""
+    if moment.tzinfo is None:
+        raise ValueError(f"a time without a zone: {moment}")
+    return moment.astimezone(UTC).replace(microsecond=0)
+
+
+class BookingPhase(StrEnum):
+    """What a booking's status means for work, whatever the customer calls the status row."""
+
+    SCHEDULED = "scheduled"
+    TRAVELING = "traveling"
+    ON_BREAK = "on-break"
+    IN_PROGRESS = "in-progress"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booking:
+    """A row of `bookableresourcebooking` as far as the sync cares.
+
+    `mailbox_id` is the Entra object id of the booked resource's user, None when the resource is not a user.
+    `event_id` is what our column says, None when empty.
+    """
+
+    booking_id: str
+    etag: str
+    span: TimeSpan
+    phase: BookingPhase
+    mailbox_id: str | None
+    event_id: str | None
+    modified_at: datetime
+
+
+SINGLE_INSTANCE = "singleInstance"
+"""The only event type (Graph's spelling) that stands for one booking."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """An Outlook event as read from Graph. `booking_id` is our mark on it; None for an event that is not ours."""
+
+    mailbox_id: str
+    event_id: str
+    etag: str
+    span: TimeSpan
+    type: str = SINGLE_INSTANCE
+    is_all_day: bool = False
+    is_cancelled: bool = False
+    booking_id: str | None = None
+    modified_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """What both sides last agreed on. A cache: both services hold the truth, and a sweep rebuilds it.
+
+    `booking_etag` lets a change be written without reading first. `generation` rises when the booking gets another
+    event. `version` is the store's own etag, None for a link that was never saved.
+    """
+
+    booking_id: str
+    mailbox_id: str
+    event_id: str
+    agreed: TimeSpan
+    phase: BookingPhase
+    booking_etag: str
+    generation: int = 1
+    version: str | None = None
+
+
+class Standing(StrEnum):
+    """What we know of an event, without asking Graph."""
+
+    UNKNOWN = "unknown"
+    LINKED = "linked"
+    FOREIGN = "foreign"
+    ENDED = "ended"
+
+
+REMEMBERED_ETAGS = 8
+"""How many of an event's latest etags are remembered; a change raises up to four notifications."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownEvent:
+    """Our memory of one event, and the lease by which one worker at a time handles it.
+
+    `read_at` is when the last completed read began: it saw every change made before. `etags` are the latest that were
+    processed or produced. `span` is kept for linked events, so that a sweep can tell which of them a window covers.
+    """
+
+    mailbox_id: str
+    event_id: str
+    standing: Standing = Standing.UNKNOWN
+    booking_id: str | None = None
+    span: TimeSpan | None = None
+    etags: tuple[str, ...] = ()
+    modified_at: datetime | None = None
+    read_at: datetime | None = None
+    remembered_until: datetime | None = None
+    leased_by: str | None = None
+    leased_until: datetime | None = None
+    version: str | None = None
+
+    def remember_etags(self, *etags: str) -> tuple[str, ...]:
+        """The remembered etags with `etags` as the newest."""
+        return (*(old for old in self.etags if old not in etags), *dict.fromkeys(etags))[-REMEMBERED_ETAGS:]
+
+
+def event_hash(event_id: str) -> str:
+    """A key for an event id where ids cannot be keys.
+
+    Dataverse compares strings without case and forbids characters in keys (Dataverse documentation,
+    define-alternate-keys-entity), and table keys forbid `/`; Graph ids differ by case alone.
+    """
+    return sha256(event_id.encode()).hexdigest()
+
+
+class Source(StrEnum):
+    """Where a piece of work came from."""
+
+    PUSH = "push"
+    SWEEP = "sweep"
+    REPLAY = "replay"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventChange:
+    """Work item: something may have changed in one event. Ids only; content is always read.
+
+    `etags` are those of the notifications it stands for. `is_removed` when one of them, or a delta round, said so.
+    `correlation_id` runs through journal and logs, and stays the same however often the item is delayed.
+    """
+
+    mailbox_id: str
+    event_id: str
+    received_at: datetime
+    correlation_id: str
+    source: Source = Source.PUSH
+    etags: tuple[str, ...] = ()
+    is_removed: bool = False
+    deferrals: int = 0
+    rechecks: int = 0
+
+
+class MailboxJob(StrEnum):
+    """What a `MailboxTask` asks for."""
+
+    SWEEP = "sweep"
+    RENEW = "renew"
+    SUBSCRIBE = "subscribe"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailboxTask:
+    """Work item: do `job` for a whole mailbox. `is_full` asks a sweep to forget its cursor first."""
+
+    mailbox_id: str
+    job: MailboxJob
+    received_at: datetime
+    correlation_id: str
+    source: Source = Source.PUSH
+    subscription_id: str | None = None
+    is_full: bool = False
+    deferrals: int = 0
+
+
+WorkItem = EventChange | MailboxTask
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """A Graph subscription as listed. `mailbox_id` is read from its resource path, lower case."""
+
+    subscription_id: str
+    mailbox_id: str
+    notification_url: str
+    lifecycle_url: str | None
+    expires_at: datetime
+
+
+class SubscriptionStanding(StrEnum):
+    """How a mailbox's subscription is doing, for people."""
+
+    ACTIVE = "active"
+    PENDING = "pending"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionRecord:
+    """Our row about a mailbox's subscription: what was done last, and why it is not active."""
+
+    mailbox_id: str
+    standing: SubscriptionStanding
+    subscription_id: str | None = None
+    expires_at: datetime | None = None
+    renewed_at: datetime | None = None
+    reason: str = ""
+    failures: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cursor:
+    """How far a mailbox's sweep has come. The delta link is opaque and belongs to the window it was made for."""
+
+    mailbox_id: str
+    delta_link: str
+    window: TimeSpan
+    saved_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quarantine:
+    """A mailbox that we cannot reach. It is probed again at `probe_at`."""
+
+    mailbox_id: str
+    reason: str
+    since: datetime
+    probe_at: datetime
+    probes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breaker:
+    """The deletion breaker of one mailbox: what it let pass lately, and whether it holds."""
+
+    mailbox_id: str
+    passed_at: tuple[datetime, ...] = ()
+    held_since: datetime | None = None
+    held: int = 0
+    released_until: datetime | None = None
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalEntry:
+    """What happened to one work item: what came, was read, was decided, was written, and how long it took.
+
+    No subject, body, address, token or client state ever stands here. `calls` counts by kind, such as
+    `{"event.get": 1, "booking.update": 1}`.
+    """
+
+    mailbox_id: str
+    correlation_id: str
+    at: datetime
+    received_at: datetime
+    source: Source
+    action: str
+    reason: str
+    event_id: str | None = None
+    booking_id: str | None = None
+    calls: dict[str, int] = field(default_factory=dict)
+    duration_ms: int = 0
+    before: str = ""
+    after: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """An item that will not be tried again by itself. `item` is the queue message's text, as it came."""
+
+    letter_id: str
+    queue: str
+    error_class: str
+    reason: str
+    mend: str
+    item: str
+    mailbox_id: str
+    correlation_id: str
+    at: datetime

@@ -1,0 +1,384 @@
+"""Every rule of the business, as one decision: given what is known of a pair, what is to be done next.
+
+Pure: no I/O, no clock, no SDK. What has not been read yet is `UNREAD`, and the decision may be to read it: so the core
+also decides what a change costs, and the call budget is a property of this module. The rules come from the Power
+Automate flow that this app replaces (cancel rather than delete; leave a reassigned booking alone; an event without our
+mark was born in Outlook) and go beyond it where that flow lost or destroyed something (`docs/architecture.md`).
+
+A pair is compared with its link, the last agreed state: a side has changed when it differs from the link, never because
+it carries the newer timestamp. Start and end are one field, because half of a moved visit is no visit.
+"""
+
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+from typing import Literal
+
+from sync.core.model import SINGLE_INSTANCE, Booking, BookingPhase, Event, Link, Standing, TimeSpan
+
+
+class ReadState(Enum):
+    """Why there is no value: not asked yet, or asked and not there."""
+
+    UNREAD = "unread"
+    ABSENT = "absent"
+
+
+UNREAD: Literal[ReadState.UNREAD] = ReadState.UNREAD
+ABSENT: Literal[ReadState.ABSENT] = ReadState.ABSENT
+
+
+class Winner(StrEnum):
+    """Which side keeps its value when both changed the same field."""
+
+    DYNAMICS = "dynamics"
+    OUTLOOK = "outlook"
+    LATEST = "latest"
+
+
+class OnDeletion(StrEnum):
+    """What a deletion in Outlook does to the booking."""
+
+    CANCEL = "cancel"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The customer's choices. `cancellable` names the phases in which a deletion in Outlook may end a booking."""
+
+    conflict_winner: Winner = Winner.DYNAMICS
+    on_deletion: OnDeletion = OnDeletion.CANCEL
+    cancellable: frozenset[BookingPhase] = frozenset({BookingPhase.SCHEDULED, BookingPhase.TRAVELING})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """What is known of an event and its booking while an item is handled.
+
+    `event` is ABSENT when Graph answered that it does not exist. `is_located` says whether an event that was reported
+    removed, and can still be read, lies in a calendar. `twin` is another event of the mailbox that carries the same
+    booking's mark: the search for it is the second witness of a deletion.
+    """
+
+    mailbox_id: str
+    event_id: str
+    standing: Standing = Standing.UNKNOWN
+    is_reported_removed: bool = False
+    event: Event | ReadState = UNREAD
+    is_located: bool | ReadState = UNREAD
+    booking: Booking | ReadState = UNREAD
+    link: Link | None = None
+    twin: Event | ReadState = UNREAD
+
+
+class Reason(StrEnum):
+    """Why an action was taken, for the journal. Stable: people search by these words."""
+
+    BORN_IN_OUTLOOK = "born-in-outlook"
+    COPY = "copy-of-a-booking-event"
+    NOT_OURS = "gone-and-not-ours"
+    SERIES = "made-into-a-series"
+    ALL_DAY = "all-day"
+    REASSIGNED = "booking-reassigned"
+    SUPERSEDED = "booking-has-another-event"
+    BOOKING_ABSENT = "booking-does-not-exist"
+    BOOKING_CANCELLED = "booking-already-cancelled"
+    BOOKING_COMPLETED = "booking-completed"
+    STATUS_NOT_CANCELLABLE = "status-not-open-to-cancellation"
+    EDITED_IN_DYNAMICS = "edited-in-dynamics-meanwhile"
+    IN_AGREEMENT = "in-agreement"
+    EVENT_ID_MISSING = "booking-lacked-the-event-id"
+    MOVED_IN_OUTLOOK = "moved-in-outlook"
+    MOVED_IN_DYNAMICS = "moved-in-dynamics"
+    CONFLICT = "both-sides-moved"
+    NO_AGREED_STATE = "no-agreed-state-later-change-wins"
+    EVENT_REPLACED = "event-replaced-by-its-copy"
+    DELETED_IN_OUTLOOK = "deleted-in-outlook"
+    CANCELLED_IN_OUTLOOK = "cancelled-in-outlook"
+    ALREADY_ENDED = "already-ended"
+    WITNESSES_DISAGREE = "read-says-gone-search-finds-it"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBooking:
+    """Read the booking: by the link or the event's mark, else by the event-id column."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocateEvent:
+    """Ask whether the event lies in a calendar or among the deleted items."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchTwin:
+    """Search the mailbox for an event with the booking's mark."""
+
+
+type Reading = ReadBooking | LocateEvent | SearchTwin
+
+
+@dataclass(frozen=True, slots=True)
+class RememberForeign:
+    """Not ours: remember it, so that its next notifications cost no call."""
+
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveAlone:
+    """Ours, and nothing may be written; the link stays as it is."""
+
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class LookAgain:
+    """Graph contradicts itself: nobody is convicted on that, come back later."""
+
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class EndEvent:
+    """The event is over for us: forget its link; write nothing."""
+
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class RecordAgreement:
+    """Both sides are equal: remember that they are."""
+
+    span: TimeSpan
+    reason: Reason = Reason.IN_AGREEMENT
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateBooking:
+    """Write `span` (None: leave the times), and the event id when `names_event`, if the booking still is at `etag`.
+
+    `loser` is the value that a conflict overwrote.
+    """
+
+    booking_id: str
+    etag: str
+    span: TimeSpan | None
+    names_event: bool
+    reason: Reason
+    loser: TimeSpan | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateEvent:
+    """Move the event to the booking's times. `loser` is the value that a conflict overwrote."""
+
+    span: TimeSpan
+    reason: Reason
+    loser: TimeSpan | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptTwin:
+    """The booking's event is gone but a marked copy of it lives: the copy takes its place."""
+
+    booking_id: str
+    etag: str
+    twin: Event
+    span: TimeSpan | None
+    reason: Reason = Reason.EVENT_REPLACED
+
+
+@dataclass(frozen=True, slots=True)
+class ClearEventId:
+    """Take the event id off the booking and change nothing else about it."""
+
+    booking_id: str
+    etag: str
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class CancelBooking:
+    """Cancel the booking and clear its event id, in one conditional write."""
+
+    booking_id: str
+    etag: str
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteBooking:
+    """Delete the booking, if it still is at `etag`."""
+
+    booking_id: str
+    etag: str
+    reason: Reason
+
+
+type Action = (
+    RememberForeign
+    | LeaveAlone
+    | LookAgain
+    | EndEvent
+    | RecordAgreement
+    | UpdateBooking
+    | UpdateEvent
+    | AdoptTwin
+    | ClearEventId
+    | CancelBooking
+    | DeleteBooking
+)
+
+
+def decide(pair: Pair, policy: Policy) -> Action | Reading:
+    """What to do next for a pair whose event has been read; a `Reading` asks for one more fact first.
+
+    Each reading removes one UNREAD, so that at most three readings come before an action.
+    """
+    event = pair.event
+    if not isinstance(event, Event):
+        return _decide_gone(pair, policy, proven=None)
+    if event.is_cancelled:
+        return _decide_gone(pair, policy, proven=Reason.CANCELLED_IN_OUTLOOK)
+    if booking_id_of(pair) is None:
+        return RememberForeign(Reason.BORN_IN_OUTLOOK)
+    if pair.is_reported_removed and pair.is_located is UNREAD:
+        return LocateEvent()
+    if pair.is_located is False:
+        return _decide_gone(pair, policy, proven=Reason.DELETED_IN_OUTLOOK)
+    return _decide_live(pair, event, policy)
+
+
+def booking_id_of(pair: Pair) -> str | None:
+    """The booking that this event stands for: by its link, else by the mark it carries, else by what was read."""
+    if pair.link is not None and pair.link.event_id == pair.event_id:
+        return pair.link.booking_id
+    if isinstance(pair.event, Event):
+        return pair.event.booking_id
+    return pair.booking.booking_id if isinstance(pair.booking, Booking) else None
+
+
+def _decide_live(pair: Pair, event: Event, policy: Policy) -> Action | Reading:
+    """The event is in a calendar and says it is a booking's."""
+    link = pair.link
+    if link is not None and link.event_id != event.event_id:
+        return _other_event_is_linked(link, event)
+    if event.type != SINGLE_INSTANCE:
+        return LeaveAlone(Reason.SERIES)
+    if event.is_all_day:
+        # An all-day event has no hours that a visit could be booked at; its midnights carry no zone we could trust.
+        return LeaveAlone(Reason.ALL_DAY)
+    if pair.booking is UNREAD and link is not None:
+        if event.span == link.agreed:
+            return RecordAgreement(event.span)
+        if link.phase not in (BookingPhase.CANCELLED, BookingPhase.COMPLETED):
+            # The write is conditional on the etag of the agreed state: if it holds, nothing there has changed since.
+            return UpdateBooking(link.booking_id, link.booking_etag, event.span, False, Reason.MOVED_IN_OUTLOOK)
+    if pair.booking is UNREAD:
+        return ReadBooking()
+    if not isinstance(pair.booking, Booking):
+        return LeaveAlone(Reason.BOOKING_ABSENT)
+    return _decide_both(event, pair.booking, link, policy)
+
+
+def _other_event_is_linked(link: Link, event: Event) -> Action:
+    """The mark names a booking whose event is another one: the technician copied it, or the booking moved on."""
+    if link.mailbox_id != event.mailbox_id:
+        return LeaveAlone(Reason.REASSIGNED)
+    return RememberForeign(Reason.COPY)
+
+
+def _decide_both(event: Event, booking: Booking, link: Link | None, policy: Policy) -> Action:
+    """Event and booking are there: compare them with each other and with the link."""
+    if booking.mailbox_id != event.mailbox_id:
+        return LeaveAlone(Reason.REASSIGNED)
+    if booking.event_id not in (None, event.event_id):
+        return RememberForeign(Reason.COPY)
+    if booking.phase is BookingPhase.CANCELLED:
+        return LeaveAlone(Reason.BOOKING_CANCELLED)
+    lacks_event_id = booking.event_id is None
+    if event.span == booking.span:
+        if lacks_event_id:
+            return UpdateBooking(booking.booking_id, booking.etag, None, True, Reason.EVENT_ID_MISSING)
+        return RecordAgreement(event.span)
+    if booking.phase is BookingPhase.COMPLETED:
+        # Finished work keeps its hours: they are time records by now.
+        return LeaveAlone(Reason.BOOKING_COMPLETED)
+    winner, reason = _winner(event, booking, link, policy)
+    is_conflict = reason is Reason.CONFLICT
+    if winner is Winner.DYNAMICS:
+        return UpdateEvent(booking.span, reason, loser=event.span if is_conflict else None)
+    return UpdateBooking(
+        booking.booking_id, booking.etag, event.span, lacks_event_id, reason, booking.span if is_conflict else None
+    )
+
+
+def _winner(event: Event, booking: Booking, link: Link | None, policy: Policy) -> tuple[Winner, Reason]:
+    """Whose times stand, when the two differ."""
+    if link is None:
+        # Nothing tells who changed (first contact, or our tables were lost): the later change is the best guess.
+        return _later(event, booking), Reason.NO_AGREED_STATE
+    if booking.span == link.agreed:
+        return Winner.OUTLOOK, Reason.MOVED_IN_OUTLOOK
+    if event.span == link.agreed:
+        return Winner.DYNAMICS, Reason.MOVED_IN_DYNAMICS
+    if policy.conflict_winner is Winner.LATEST:
+        return _later(event, booking), Reason.CONFLICT
+    return policy.conflict_winner, Reason.CONFLICT
+
+
+def _later(event: Event, booking: Booking) -> Winner:
+    return Winner.DYNAMICS if booking.modified_at > event.modified_at else Winner.OUTLOOK
+
+
+def _decide_gone(pair: Pair, policy: Policy, *, proven: Reason | None) -> Action | Reading:
+    """The event is not in the calendar any more.
+
+    `proven` when the event itself showed it (cancelled, or among the deleted items); else one witness has spoken.
+    """
+    if pair.standing in (Standing.FOREIGN, Standing.ENDED):
+        return EndEvent(Reason.ALREADY_ENDED if pair.standing is Standing.ENDED else Reason.NOT_OURS)
+    if pair.link is not None and pair.link.event_id != pair.event_id:
+        return EndEvent(Reason.SUPERSEDED)
+    if pair.booking is UNREAD:
+        return ReadBooking()
+    if not isinstance(pair.booking, Booking):
+        return EndEvent(Reason.BOOKING_ABSENT if pair.standing is Standing.LINKED else Reason.NOT_OURS)
+    return _decide_gone_with_booking(pair, pair.booking, policy, proven)
+
+
+def _decide_gone_with_booking(pair: Pair, booking: Booking, policy: Policy, proven: Reason | None) -> Action | Reading:
+    """The event is gone and its booking is there: what stands against ending it."""
+    if booking.event_id not in (None, pair.event_id):
+        return EndEvent(Reason.SUPERSEDED)
+    if booking.mailbox_id != pair.mailbox_id:
+        return EndEvent(Reason.REASSIGNED)
+    if booking.phase is BookingPhase.CANCELLED:
+        if booking.event_id is None:
+            return EndEvent(Reason.BOOKING_CANCELLED)
+        return ClearEventId(booking.booking_id, booking.etag, Reason.BOOKING_CANCELLED)
+    if booking.phase not in policy.cancellable:
+        return EndEvent(Reason.STATUS_NOT_CANCELLABLE)
+    if pair.link is not None and booking.span != pair.link.agreed:
+        # An edit beats a deletion: whoever moved the booking did not know of the deletion.
+        return ClearEventId(booking.booking_id, booking.etag, Reason.EDITED_IN_DYNAMICS)
+    return _end_booking(pair, booking, policy, proven)
+
+
+def _end_booking(pair: Pair, booking: Booking, policy: Policy, proven: Reason | None) -> Action | Reading:
+    """Nothing stands against ending the booking but the second witness."""
+    if proven is None:
+        if pair.twin is UNREAD:
+            return SearchTwin()
+        if isinstance(pair.twin, Event) and pair.twin.event_id != pair.event_id:
+            return _adopt(booking, pair.twin)
+        if isinstance(pair.twin, Event):
+            return LookAgain(Reason.WITNESSES_DISAGREE)
+    ending = DeleteBooking if policy.on_deletion is OnDeletion.DELETE else CancelBooking
+    return ending(booking.booking_id, booking.etag, proven or Reason.DELETED_IN_OUTLOOK)
+
+
+def _adopt(booking: Booking, twin: Event) -> Action:
+    is_a_visit = twin.type == SINGLE_INSTANCE and not twin.is_all_day
+    span = twin.span if is_a_visit and twin.span != booking.span else None
+    return AdoptTwin(booking.booking_id, booking.etag, twin, span)

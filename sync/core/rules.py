@@ -1,0 +1,20 @@
+"""Everything the customer chose, in one value for the use cases."""
+
+from dataclasses import dataclass, field
+
+from sync.core.coalescing import Timing
+from sync.core.reconcile import Policy
+from sync.core.subscriptions import SubscriptionPolicy
+from sync.core.sweeping import BreakerPolicy, WindowPolicy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """`mailboxes` narrows the sync to the listed Entra object ids; empty means every user resource's."""
+
+    subscriptions: SubscriptionPolicy
+    policy: Policy = field(default_factory=Policy)
+    timing: Timing = field(default_factory=Timing)
+    window: WindowPolicy = field(default_factory=WindowPolicy)
+    breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
+    mailboxes: tuple[str, ...] = ()

@@ -1,0 +1,113 @@
+"""What a sweep of one calendar covers, and what it concludes. Pure.
+
+A sweep finds what push lost. It never convicts: everything it suspects becomes a work item that is read and decided
+like any other. Delta reports events outside its window as removed, too (Graph documentation, event-delta, and
+microsoft-graph-docs issues 18241 and 10243), so a removal is a hint.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sync.core.model import Breaker, Cursor, KnownEvent, Standing, TimeSpan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowPolicy:
+    """The days around now that a sweep covers. A window is renewed once it has aged by `roll`."""
+
+    past: timedelta = timedelta(days=7)
+    future: timedelta = timedelta(days=42)
+    roll: timedelta = timedelta(days=3)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerPolicy:
+    """More than `number` deletions *and* more than `share` of a mailbox's links, in a run or in `period`, hold."""
+
+    number: int = 10
+    share: float = 0.5
+    period: timedelta = timedelta(hours=1)
+
+
+def window_at(now: datetime, policy: WindowPolicy) -> TimeSpan:
+    """The window of a round begun now: whole days in UTC, with room to age before it must be renewed."""
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    return TimeSpan(start_at=midnight - policy.past, end_at=midnight + policy.future + policy.roll)
+
+
+def needs_full_round(cursor: Cursor | None, now: datetime, policy: WindowPolicy) -> bool:
+    """Whether there is no cursor, or its window no longer reaches as far ahead as wanted."""
+    return cursor is None or cursor.window.end_at < now + policy.future
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What a round found: events to look at, and among the linked ones those that seem to be gone."""
+
+    changed: Mapping[str, str]
+    """Event id to etag, for events that are there and not as we remember them."""
+    removed: Collection[str]
+    """Linked events that were reported removed, or were not seen in a full round over their time."""
+    linked: int
+    """How many of the mailbox's events are linked."""
+
+
+def judge_round(
+    *,
+    seen: Mapping[str, str],
+    reported_removed: Collection[str],
+    known: Mapping[str, KnownEvent],
+    expected: Collection[str],
+    window: TimeSpan,
+    is_full: bool,
+    now: datetime,
+) -> Findings:
+    """Compare a round with what we remember.
+
+    `seen` maps the ids of events that are there to their etags. `expected` are event ids that Dataverse names for this
+    mailbox and window (full rounds only): they find deletions even when our tables were lost.
+    """
+    changed = {event_id: etag for event_id, etag in seen.items() if not _is_settled(known.get(event_id), etag, now)}
+    linked = {event_id for event_id, one in known.items() if one.standing is Standing.LINKED}
+    suspects = {event_id for event_id in reported_removed if event_id not in seen}
+    if is_full:
+        in_window = {event_id for event_id in linked if _is_within(known[event_id], window)}
+        suspects |= (in_window | set(expected)) - set(seen)
+    removed = [event_id for event_id in sorted(suspects) if event_id in linked or event_id in expected]
+    removed = [event_id for event_id in removed if not _has_ended(known.get(event_id))]
+    return Findings(changed=changed, removed=removed, linked=len(linked | set(expected)))
+
+
+def _is_settled(known: KnownEvent | None, etag: str, now: datetime) -> bool:
+    """Whether an event that is there needs no look: not ours, or as we saw it last."""
+    if known is None:
+        return False
+    if known.standing is Standing.FOREIGN:
+        return known.remembered_until is not None and known.remembered_until > now
+    return etag in known.etags
+
+
+def _is_within(known: KnownEvent, window: TimeSpan) -> bool:
+    return known.span is not None and known.span.overlaps(window)
+
+
+def _has_ended(known: KnownEvent | None) -> bool:
+    return known is not None and known.standing is Standing.ENDED
+
+
+def breaker_holds(removals: int, linked: int, breaker: Breaker, now: datetime, policy: BreakerPolicy) -> bool:
+    """Whether that many deletions are too many, together with those that passed lately. Aware UTC.
+
+    `linked` counts the links that are left, those about to go included and those that passed lately not.
+    """
+    if breaker.released_until is not None and breaker.released_until > now:
+        return False
+    recent = len(recent_passes(breaker, now, policy))
+    total = removals + recent
+    return total > policy.number and total > policy.share * (linked + recent)
+
+
+def recent_passes(breaker: Breaker, now: datetime, policy: BreakerPolicy) -> tuple[datetime, ...]:
+    """The deletions that passed within the breaker's period."""
+    return tuple(at for at in breaker.passed_at if now - at < policy.period)

@@ -1,0 +1,60 @@
+"""Work items as queue text and back. Pure.
+
+The text is JSON with a version. Deployed versions of the app run side by side for a while (rolling updates), so a
+reader ignores fields that it does not know, and a new field has a default.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+
+from sync.core.errors import InvalidPayload
+from sync.core.model import EventChange, MailboxJob, MailboxTask, Source, WorkItem
+
+VERSION = 1
+
+EVENT_CHANGES_QUEUE = "event-changes"
+MAILBOX_TASKS_QUEUE = "mailbox-tasks"
+POISON_SUFFIX = "-poison"
+"""The Functions host moves a message there when it failed `maxDequeueCount` times."""
+
+_KINDS: dict[str, type[EventChange] | type[MailboxTask]] = {"event": EventChange, "mailbox": MailboxTask}
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "received_at": datetime.fromisoformat,
+    "source": Source,
+    "job": MailboxJob,
+    "etags": tuple,
+}
+
+
+def queue_of(item: WorkItem) -> str:
+    """The queue that items of this kind go to."""
+    return EVENT_CHANGES_QUEUE if isinstance(item, EventChange) else MAILBOX_TASKS_QUEUE
+
+
+def item_to_text(item: WorkItem) -> str:
+    """One line of JSON, far below the 48 KiB that a queue message may hold."""
+    kind = "event" if isinstance(item, EventChange) else "mailbox"
+    values = {name.name: getattr(item, name.name) for name in fields(item)}
+    values["received_at"] = item.received_at.isoformat()
+    return json.dumps({"v": VERSION, "kind": kind, **values}, separators=(",", ":"))
+
+
+def item_from_text(text: str) -> WorkItem:
+    """Raises `InvalidPayload` for a text that no version of this app wrote."""
+    try:
+        data = json.loads(text)
+        kind = _KINDS[data["kind"]]
+        known = {field.name for field in fields(kind)}
+        item = kind(**{name: _READERS.get(name, _same)(value) for name, value in data.items() if name in known})
+        if item.received_at.tzinfo is None or not isinstance(item.mailbox_id, str) or not item.mailbox_id:
+            raise ValueError("a required value is missing")
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise InvalidPayload(f"a queue message is not a work item: {error!r}") from error
+    return item
+
+
+def _same(value: Any) -> Any:
+    return value

@@ -1,0 +1,189 @@
+"""What becomes of a queue message: done, delayed, quarantined, buried, or left to the host for another attempt.
+
+Each ends with a journal row or back on the queue; never in silence. Waiting does not count towards poison: an item that
+must wait is queued anew with a delay, and its message completed. What counts are crashes and bugs.
+"""
+
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from uuid import NAMESPACE_OID, uuid5
+
+from sync.calls import counted_calls
+from sync.core.errors import Busy, InvalidPayload, MailboxUnavailable, StaleRead, SyncError, TransientError
+from sync.core.model import DeadLetter, EventChange, JournalEntry, Source, WorkItem
+from sync.core.work import POISON_SUFFIX, item_from_text
+from sync.service.outcome import Outcome
+from sync.service.ports import Ports
+from sync.service.quarantine import quarantine_mailbox
+
+logger = logging.getLogger(__name__)
+
+FIRST_DELAY_SECONDS = 15.0
+LONGEST_DELAY_SECONDS = 600.0
+PATIENCE = timedelta(hours=24)
+"""An item that still cannot be handled after this is buried with the last error as its reason."""
+
+type Handler = Callable[[WorkItem], Awaitable[Outcome]]
+
+
+async def handle_message(
+    queue: str, text: str, dequeue_count: int, maximum: int, ports: Ports, handle: Handler
+) -> None:
+    """Handle one message of `queue`, which comes for the `dequeue_count`-th time of at most `maximum`.
+
+    Raises only what nobody foresaw, and that not at the last attempt: then the host makes the message visible again.
+    """
+    try:
+        item = item_from_text(text)
+    except InvalidPayload as error:
+        await bury(queue, text, error, None, ports)
+        return
+    started_at = ports.clock()
+    with counted_calls() as calls:
+        outcome = await _attempt(queue, text, item, dequeue_count, maximum, ports, handle)
+    if outcome is None:
+        return
+    ended_at = ports.clock()
+    entry = JournalEntry(
+        mailbox_id=item.mailbox_id,
+        correlation_id=item.correlation_id,
+        at=ended_at,
+        received_at=item.received_at,
+        source=item.source,
+        action=outcome.action,
+        reason=outcome.reason,
+        event_id=outcome.event_id,
+        booking_id=outcome.booking_id,
+        calls=dict(calls),
+        duration_ms=int((ended_at - started_at).total_seconds() * 1000),
+        before=outcome.before,
+        after=outcome.after,
+    )
+    await ports.journal.write(entry)
+    _log(entry, dequeue_count)
+
+
+async def _attempt(
+    queue: str, text: str, item: WorkItem, dequeue_count: int, maximum: int, ports: Ports, handle: Handler
+) -> Outcome | None:
+    """What the item came to; None when it only waits for another worker, which is no news."""
+    event_id = item.event_id if isinstance(item, EventChange) else None
+    try:
+        return await handle(item)
+    except MailboxUnavailable as error:
+        await quarantine_mailbox(item.mailbox_id, error, ports)
+        return Outcome(action="quarantined", reason=error.reason, event_id=event_id)
+    except TransientError as error:
+        if ports.clock() - item.received_at > PATIENCE:
+            await bury(queue, text, error, item, ports)
+            return Outcome(action="buried", reason=error.reason, event_id=event_id)
+        delay_seconds = await _delay(item, error, ports)
+        if isinstance(error, Busy):
+            return None
+        return Outcome(action="delayed", reason=f"{delay_seconds:.0f} s: {error.reason}", event_id=event_id)
+    except SyncError as error:
+        await bury(queue, text, error, item, ports)
+        return Outcome(action="buried", reason=error.reason, event_id=event_id)
+    except Exception as error:
+        # The one place that catches everything: a bug must not take the item with it.
+        logger.exception("%s failed unexpectedly.", queue, extra={"action": "failed", "dequeue_count": dequeue_count})
+        if dequeue_count < maximum:
+            raise
+        await bury(queue, text, error, item, ports)
+        return Outcome(action="buried", reason=repr(error), event_id=event_id)
+
+
+async def _delay(item: WorkItem, error: TransientError, ports: Ports) -> float:
+    """Queue the item anew, invisible for as long as the service asked, else ever longer; answers the seconds."""
+    backoff = min(FIRST_DELAY_SECONDS * 2**item.deferrals, LONGEST_DELAY_SECONDS)
+    delay_seconds = backoff if error.retry_after_seconds is None else error.retry_after_seconds
+    later = replace(item, deferrals=item.deferrals + 1)
+    if isinstance(error, StaleRead) and isinstance(later, EventChange):
+        later = replace(later, rechecks=later.rechecks + 1)
+    await ports.queue.put(later, delay_seconds=delay_seconds)
+    return delay_seconds
+
+
+async def bury(queue: str, text: str, error: Exception, item: WorkItem | None, ports: Ports) -> None:
+    """Put a message among the dead letters, with its class, its reason and what can be done.
+
+    The letter's id is derived from the message, so that burying it twice keeps one letter.
+    """
+    if not isinstance(error, SyncError):
+        error = Unexpected(repr(error)[:500])
+    letter = DeadLetter(
+        letter_id=str(uuid5(NAMESPACE_OID, f"{queue} {text}")),
+        queue=queue,
+        error_class=type(error).__name__,
+        reason=error.reason,
+        mend=error.mend,
+        item=text,
+        mailbox_id=item.mailbox_id if item else "",
+        correlation_id=item.correlation_id if item else "",
+        at=ports.clock(),
+    )
+    await ports.dead_letters.bury(letter)
+    logger.error(
+        "A message of %s is buried as %s: %s", queue, letter.error_class, letter.reason, extra={"action": "buried"}
+    )
+
+
+async def collect_poison(poison_queue: str, text: str, ports: Ports) -> None:
+    """Bury a message that the host gave up on, because it never ended: the worker died or hung each time."""
+    queue = poison_queue.removesuffix(POISON_SUFFIX)
+    try:
+        item = item_from_text(text)
+    except InvalidPayload:
+        item = None
+    error = WorkerLost("The worker died or hung each time this message was handled.")
+    await bury(queue, text, error, item, ports)
+
+
+class Unexpected(SyncError):
+    """Something that nobody foresaw, at the last attempt."""
+
+    mend = "A bug: see the log for the correlation id, then replay the item."
+
+
+class WorkerLost(SyncError):
+    """The Functions host moved a message to its poison queue."""
+
+    mend = "See the log around the item's correlation id for what killed the worker, then replay the item."
+
+
+async def replay(letter: DeadLetter, ports: Ports) -> None:
+    """Give a dead letter another life: queued first, removed then, so that a crash between the two repeats it."""
+    try:
+        item = item_from_text(letter.item)
+    except InvalidPayload:
+        await ports.queue.put_text(letter.queue, letter.item)
+    else:
+        await ports.queue.put(replace(item, received_at=ports.clock(), source=Source.REPLAY, deferrals=0))
+    await ports.dead_letters.remove(letter.letter_id)
+
+
+def _log(entry: JournalEntry, dequeue_count: int) -> None:
+    """One line per item: a sentence for people, fields for machines."""
+    fields: Mapping[str, object] = {
+        "action": entry.action,
+        "outcome": entry.reason,
+        "mailbox_id": entry.mailbox_id,
+        "event_id": entry.event_id,
+        "booking_id": entry.booking_id,
+        "correlation_id": entry.correlation_id,
+        "dequeue_count": dequeue_count,
+        "duration_ms": entry.duration_ms,
+        "calls": json.dumps(entry.calls),
+    }
+    logger.info(
+        "%s (%s) in %d ms, calls %s [%s]",
+        entry.action,
+        entry.reason,
+        entry.duration_ms,
+        fields["calls"],
+        entry.correlation_id,
+        extra=dict(fields),
+    )

@@ -1,0 +1,48 @@
+"""Which use case handles which work item. One step above the use cases, one below the triggers."""
+
+from typing import Protocol
+
+from sync.core.errors import InvalidPayload
+from sync.core.model import EventChange, MailboxJob, MailboxTask, WorkItem
+from sync.core.rules import Rules
+from sync.core.work import EVENT_CHANGES_QUEUE, MAILBOX_TASKS_QUEUE
+from sync.service.disposal import handle_message
+from sync.service.outcome import Outcome
+from sync.service.ports import Ports
+from sync.service.reconciling import reconcile_event
+from sync.service.sweeping import sweep_mailbox
+from sync.service.upkeep import tend_subscription
+
+
+class Workshop(Protocol):
+    """What the handlers work with; see `bootstrap`."""
+
+    @property
+    def ports(self) -> Ports: ...
+
+    @property
+    def rules(self) -> Rules: ...
+
+
+async def handle_event_change(text: str, dequeue_count: int, maximum: int, shop: Workshop) -> None:
+    """Handle one message of the event-changes queue. Raises what nobody foresaw, so that the host tries again."""
+
+    async def handle(item: WorkItem) -> Outcome:
+        if not isinstance(item, EventChange):
+            raise InvalidPayload("A mailbox task is on the queue of event changes.")
+        return await reconcile_event(item, shop.ports, shop.rules)
+
+    await handle_message(EVENT_CHANGES_QUEUE, text, dequeue_count, maximum, shop.ports, handle)
+
+
+async def handle_mailbox_task(text: str, dequeue_count: int, maximum: int, shop: Workshop) -> None:
+    """Handle one message of the mailbox-tasks queue. Raises what nobody foresaw, so that the host tries again."""
+
+    async def handle(item: WorkItem) -> Outcome:
+        if not isinstance(item, MailboxTask):
+            raise InvalidPayload("An event change is on the queue of mailbox tasks.")
+        if item.job is MailboxJob.SWEEP:
+            return await sweep_mailbox(item, shop.ports, shop.rules)
+        return await tend_subscription(item, shop.ports, shop.rules)
+
+    await handle_message(MAILBOX_TASKS_QUEUE, text, dequeue_count, maximum, shop.ports, handle)

@@ -1,0 +1,112 @@
+"""The acknowledging door: authenticate, coalesce, queue, answer. It calls neither Graph nor Dataverse.
+
+Graph gives a notification three seconds and holds slow answers against the whole endpoint (Graph documentation,
+change-notifications-delivery-webhooks), so this module and what it imports stay light.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sync.core.errors import RejectedRequest, ServiceUnavailable
+from sync.core.model import EventChange, WorkItem
+from sync.core.notifications import Accepted, validation_answer
+from sync.service.ports import Clock, NewId, WorkQueue
+
+logger = logging.getLogger(__name__)
+
+PUTS_AT_ONCE = 16
+"""How many messages of one body are written to the queue at a time."""
+
+_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """An HTTP answer in plain text."""
+
+    status: int
+    text: str = ""
+    headers: Mapping[str, str] = field(default_factory=lambda: dict(_HEADERS))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """What the door needs: secrets to tell Graph from others, the tenant, the queue, and the settle time in seconds."""
+
+    secrets: Sequence[str]
+    tenant_id: str
+    queue: WorkQueue
+    clock: Clock
+    new_id: NewId
+    settle_seconds: float
+
+
+type Parse = Callable[..., Accepted]
+
+
+async def answer_post(body: bytes, validation_token: str | None, parse: Parse, door: Door) -> Reply:
+    """Answer a POST to one of our notification URLs; `parse` is that of change or of lifecycle notifications.
+
+    The handshake comes before any body is looked at. 202 means that the queue has the work; 503 that it has not, so
+    that Graph delivers again. Which items were dropped is not told: the answer is no oracle.
+    """
+    try:
+        if validation_token is not None:
+            return Reply(status=200, text=validation_answer(validation_token))
+        accepted = parse(
+            body,
+            secrets=door.secrets,
+            tenant_id=door.tenant_id,
+            now=door.clock(),
+            new_id=door.new_id,
+        )
+    except RejectedRequest as error:
+        logger.warning("A request was rejected: %s", error.reason, extra={"action": "rejected"})
+        return Reply(status=error.http_status, text=str(error.args[0]))
+    try:
+        await _queue_all(accepted.items, door)
+    except ServiceUnavailable as error:
+        logger.error("Work could not be queued: %s", error.reason, extra={"action": "not-queued"})
+        return Reply(status=503, text="The queue cannot be written.", headers={**_HEADERS, "Retry-After": "10"})
+    _log(accepted)
+    return Reply(status=202)
+
+
+async def _queue_all(items: Sequence[WorkItem], door: Door) -> None:
+    """Queue every item; raises when one could not be, although others may have been: repeating is harmless."""
+    for start in range(0, len(items), PUTS_AT_ONCE):
+        async with asyncio.TaskGroup() as group:
+            puts = [group.create_task(_put(item, door)) for item in items[start : start + PUTS_AT_ONCE]]
+        for put in puts:
+            if (error := put.result()) is not None:
+                raise error
+
+
+async def _put(item: WorkItem, door: Door) -> ServiceUnavailable | None:
+    """Queue one item; answers the failure, so that the others of its group still get their chance."""
+    delay_seconds = door.settle_seconds if isinstance(item, EventChange) else 0
+    try:
+        await door.queue.put(item, delay_seconds=delay_seconds)
+    except ServiceUnavailable as error:
+        return error
+    return None
+
+
+def _log(accepted: Accepted) -> None:
+    level = logging.WARNING if accepted.dropped else logging.INFO
+    logger.log(
+        level,
+        "Acknowledged %d notifications as %d items; dropped %s.",
+        accepted.received,
+        len(accepted.items),
+        dict(accepted.dropped) or "none",
+        extra={
+            "action": "acknowledged",
+            "received": accepted.received,
+            "queued": len(accepted.items),
+            "dropped": dict(accepted.dropped),
+            "correlation_ids": [item.correlation_id for item in accepted.items],
+        },
+    )

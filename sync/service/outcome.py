@@ -1,0 +1,24 @@
+"""What one work item came to, as the journal will show it."""
+
+from dataclasses import dataclass
+
+from sync.core.model import TimeSpan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """`action` and `reason` are stable words that people search by. `before` and `after` are times, never texts."""
+
+    action: str
+    reason: str = ""
+    event_id: str | None = None
+    booking_id: str | None = None
+    before: str = ""
+    after: str = ""
+
+
+def span_text(span: TimeSpan | None) -> str:
+    """A span for people, in UTC; empty for none."""
+    if span is None:
+        return ""
+    return f"{span.start_at:%Y-%m-%d %H:%M} to {span.end_at:%Y-%m-%d %H:%M} UTC"

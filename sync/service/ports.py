@@ -1,0 +1,227 @@
+"""What the use cases need from outside. Adapters implement these; `tests/fakes.py` does so in memory.
+
+One contract suite per port (`tests/contracts/`) runs the same against the fake and the real thing. Verbs mean what
+they mean in Azure's guidelines: `get_` raises when absent, `find_` answers None, `save_` writes either way, `list_`
+iterates. Every method may raise `TransientError`; what else it raises is said where it matters.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from sync.core.model import (
+    Booking,
+    Breaker,
+    Cursor,
+    DeadLetter,
+    Event,
+    JournalEntry,
+    KnownEvent,
+    Link,
+    Quarantine,
+    Subscription,
+    SubscriptionRecord,
+    TimeSpan,
+    WorkItem,
+)
+
+type Clock = Callable[[], datetime]
+"""Now, as aware UTC."""
+
+type NewId = Callable[[], str]
+"""A fresh correlation id."""
+
+type Sleep = Callable[[float], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeltaPage:
+    """One page of a delta round. `rejected` are reasons for entries that could not be read.
+
+    Exactly one of `next_link` and `delta_link` is set; the latter ends the round.
+    """
+
+    changed: Sequence[tuple[str, str]]
+    """Event id and etag of each event that is there."""
+    removed: Sequence[str]
+    """Event ids said to be removed, which is no proof: events outside the window are reported so too."""
+    rejected: Sequence[str] = ()
+    next_link: str | None = None
+    delta_link: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionOrder:
+    """One change to Graph's subscriptions: create when there is no id, renew with one, delete without an expiry."""
+
+    mailbox_id: str
+    subscription_id: str | None = None
+    expires_at: datetime | None = None
+
+
+class EventCalendar(Protocol):
+    """Outlook calendars. Any method raises `MailboxUnavailable` when the mailbox does not answer to us."""
+
+    async def find_event(self, mailbox_id: str, event_id: str) -> Event | None:
+        """The event with its mark, None when Graph says it does not exist (which is one witness, not proof)."""
+
+    async def find_marked_event(self, mailbox_id: str, booking_id: str) -> Event | None:
+        """An event of the mailbox's calendar that carries the booking's mark, by its extended property."""
+
+    async def is_in_calendar(self, mailbox_id: str, event_id: str) -> bool:
+        """Whether an event that can still be read is in a calendar, and not among the deleted items."""
+
+    async def update_event_span(self, event: Event, span: TimeSpan) -> Event:
+        """Move the event; answers its new state. Raises `PreconditionFailed`, `NotFound`."""
+
+    async def read_delta(self, mailbox_id: str, *, window: TimeSpan, link: str | None) -> DeltaPage:
+        """A page of a round: `link` None starts one over `window`. Raises `DeltaTokenExpired`."""
+
+    def list_subscriptions(self) -> AsyncIterator[Subscription]:
+        """Every event subscription of this app."""
+
+    async def order_subscriptions(
+        self, orders: Sequence[SubscriptionOrder]
+    ) -> Sequence[Subscription | Exception | None]:
+        """Carry out up to 20 orders at once; the answers are in their order, one bad order spoils no other.
+
+        A subscription as it now is, None when one was deleted, or what went wrong: `AlreadyExists`, `NotFound`,
+        `DoorDidNotAnswer`, `MailboxUnavailable` or another `SyncError`.
+        """
+
+
+class BookingTable(Protocol):
+    """Bookings in Dataverse. Writes are conditional on `etag` and raise `PreconditionFailed`, `Refused`."""
+
+    async def find_booking(self, booking_id: str) -> Booking | None: ...
+
+    async def find_booking_of_event(self, event_id: str) -> Booking | None:
+        """The booking whose event-id column names this event."""
+
+    async def update_booking(
+        self, booking_id: str, *, etag: str, span: TimeSpan | None = None, event_id: str | None = None
+    ) -> str:
+        """Write what is given and leave the rest; answers the new etag."""
+
+    async def cancel_booking(self, booking_id: str, *, etag: str) -> None:
+        """Set the cancelled status and clear the event id, in one write."""
+
+    async def clear_event_id(self, booking_id: str, *, etag: str) -> None: ...
+
+    async def delete_booking(self, booking_id: str, *, etag: str) -> None: ...
+
+    def list_linked_bookings(self, mailbox_id: str, window: TimeSpan) -> AsyncIterator[Booking]:
+        """Bookings of the mailbox's resource within the window that name an event and are not cancelled."""
+
+    def list_mailboxes(self) -> AsyncIterator[str]:
+        """Entra object ids of the users behind active user resources, disabled users left out."""
+
+
+class StateStore(Protocol):
+    """What we remember. All of it can be lost: it costs time, not correctness.
+
+    `save_known_event`, `save_link` and `save_breaker` are conditional on the value's `version` (None: must not exist
+    yet), raise `PreconditionFailed`, and answer the value with its new version.
+    """
+
+    async def find_known_event(self, mailbox_id: str, event_id: str) -> KnownEvent | None: ...
+
+    async def save_known_event(self, known: KnownEvent) -> KnownEvent: ...
+
+    async def delete_known_event(self, mailbox_id: str, event_id: str) -> None:
+        """Succeeds also when there is none."""
+
+    def list_known_events(self, mailbox_id: str) -> AsyncIterator[KnownEvent]: ...
+
+    async def find_link(self, booking_id: str) -> Link | None: ...
+
+    async def save_link(self, link: Link) -> Link: ...
+
+    async def delete_link(self, booking_id: str) -> None:
+        """Succeeds also when there is none."""
+
+    async def find_cursor(self, mailbox_id: str) -> Cursor | None: ...
+
+    async def save_cursor(self, cursor: Cursor) -> None: ...
+
+    async def delete_cursor(self, mailbox_id: str) -> None: ...
+
+    async def find_quarantine(self, mailbox_id: str) -> Quarantine | None: ...
+
+    async def save_quarantine(self, quarantine: Quarantine) -> None: ...
+
+    async def delete_quarantine(self, mailbox_id: str) -> None: ...
+
+    def list_quarantines(self) -> AsyncIterator[Quarantine]: ...
+
+    async def find_breaker(self, mailbox_id: str) -> Breaker | None: ...
+
+    async def save_breaker(self, breaker: Breaker) -> Breaker: ...
+
+    def list_breakers(self) -> AsyncIterator[Breaker]: ...
+
+    async def find_subscription_record(self, mailbox_id: str) -> SubscriptionRecord | None: ...
+
+    async def save_subscription_record(self, record: SubscriptionRecord) -> None: ...
+
+    async def delete_subscription_record(self, mailbox_id: str) -> None: ...
+
+    def list_subscription_records(self) -> AsyncIterator[SubscriptionRecord]: ...
+
+
+class Journal(Protocol):
+    """The story of every item."""
+
+    async def write(self, entry: JournalEntry) -> None: ...
+
+    def list_entries(
+        self,
+        mailbox_id: str,
+        *,
+        event_id: str | None = None,
+        booking_id: str | None = None,
+        correlation_id: str | None = None,
+    ) -> AsyncIterator[JournalEntry]:
+        """Entries of one mailbox, newest first, narrowed by what is given."""
+
+
+class DeadLetters(Protocol):
+    """The poison store: what will not be tried again by itself."""
+
+    async def bury(self, letter: DeadLetter) -> None:
+        """Keep it. Burying the same letter id again replaces it."""
+
+    def list_letters(self, *, error_class: str | None = None) -> AsyncIterator[DeadLetter]: ...
+
+    async def find_letter(self, letter_id: str) -> DeadLetter | None: ...
+
+    async def remove(self, letter_id: str) -> None:
+        """Succeeds also when there is none."""
+
+
+class WorkQueue(Protocol):
+    """The queues of work items."""
+
+    async def put(self, item: WorkItem, *, delay_seconds: float = 0) -> None:
+        """Queue an item on the queue of its kind, invisible for `delay_seconds` (at most 7 days).
+
+        Raises `ServiceUnavailable` when the queue cannot be written.
+        """
+
+    async def put_text(self, queue: str, text: str) -> None:
+        """Queue a message on a named queue as it once came, for replay."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """Everything that the use cases beyond the acknowledging door need."""
+
+    calendar: EventCalendar
+    bookings: BookingTable
+    state: StateStore
+    journal: Journal
+    dead_letters: DeadLetters
+    queue: WorkQueue
+    clock: Clock
+    new_id: NewId

@@ -1,0 +1,330 @@
+"""Brings one event and its booking back into agreement. Safe to run twice, and after a crash at any point.
+
+Gather, decide, perform: `sync.core.reconcile` decides, also what to read; this module reads and writes what it says.
+The services are written before our tables, and the lease is given back last, so a crash repeats work and never loses
+it.
+"""
+
+import logging
+from dataclasses import replace
+from datetime import datetime
+from typing import assert_never
+
+from sync.core.coalescing import Verdict, is_stale, judge
+from sync.core.errors import Busy, NotFound, PreconditionFailed, StaleRead, SyncError
+from sync.core.model import Booking, Event, EventChange, KnownEvent, Link, Standing, TimeSpan
+from sync.core.reconcile import (
+    ABSENT,
+    Action,
+    AdoptTwin,
+    CancelBooking,
+    ClearEventId,
+    DeleteBooking,
+    EndEvent,
+    LeaveAlone,
+    LocateEvent,
+    LookAgain,
+    Pair,
+    ReadBooking,
+    Reading,
+    ReadState,
+    RecordAgreement,
+    RememberForeign,
+    SearchTwin,
+    UpdateBooking,
+    UpdateEvent,
+    booking_id_of,
+    decide,
+)
+from sync.core.rules import Rules
+from sync.service.breaker import pass_deletion
+from sync.service.outcome import Outcome, span_text
+from sync.service.ports import Ports
+
+logger = logging.getLogger(__name__)
+
+MAXIMUM_DECISIONS = 3
+"""How often a pair is decided anew when somebody else writes first; then the item goes back to the queue."""
+
+BUSY_DELAY_SECONDS = 3.0
+
+
+async def reconcile_event(item: EventChange, ports: Ports, rules: Rules) -> Outcome:
+    """Handle one event change.
+
+    Raises `Busy` and `StaleRead` when it must be taken up again later, and whatever the ports raise. When it raises a
+    `SyncError`, the lease has been given back.
+    """
+    now = ports.clock()
+    known = await ports.state.find_known_event(item.mailbox_id, item.event_id) or KnownEvent(
+        mailbox_id=item.mailbox_id, event_id=item.event_id
+    )
+    verdict = judge(item, known, now, rules.timing)
+    if verdict is Verdict.WAIT:
+        raise Busy("Another worker is at this event.", retry_after_seconds=BUSY_DELAY_SECONDS)
+    if verdict is not Verdict.PROCEED:
+        return Outcome(action="dropped", reason=verdict, event_id=item.event_id, booking_id=known.booking_id)
+    if quarantine := await ports.state.find_quarantine(item.mailbox_id):
+        return Outcome(action="quarantined", reason=quarantine.reason, event_id=item.event_id)
+    known = await _lease(known, item, now, ports, rules)
+    try:
+        return await _Reconciliation(item, known, now, ports, rules).run()
+    except SyncError:
+        await _give_back(known, ports)
+        raise
+
+
+async def _lease(known: KnownEvent, item: EventChange, now: datetime, ports: Ports, rules: Rules) -> KnownEvent:
+    """Claim the event for this item. A redelivered item gets its own lease back."""
+    try:
+        return await ports.state.save_known_event(
+            replace(known, leased_by=item.correlation_id, leased_until=now + rules.timing.lease)
+        )
+    except PreconditionFailed as error:
+        raise Busy("Another worker was quicker.", retry_after_seconds=BUSY_DELAY_SECONDS) from error
+
+
+async def _give_back(known: KnownEvent, ports: Ports) -> None:
+    """Free the event for the next attempt. Should that fail, the lease expires by itself."""
+    try:
+        await ports.state.save_known_event(replace(known, leased_by=None, leased_until=None))
+    except SyncError as error:
+        logger.info("A lease was not given back: %s", error.reason, extra={"action": "lease-left"})
+
+
+class _Reconciliation:
+    """One run over one pair: what is known so far, and the steps on it."""
+
+    def __init__(self, item: EventChange, known: KnownEvent, began_at: datetime, ports: Ports, rules: Rules) -> None:
+        self._item = item
+        self._known = known
+        self._began_at = began_at
+        self._ports = ports
+        self._rules = rules
+        self._may_delete = False
+
+    async def run(self) -> Outcome:
+        pair = await self._gather()
+        for _ in range(MAXIMUM_DECISIONS):
+            action, pair = await self._decide(pair)
+            try:
+                return await self._perform(action, pair)
+            except (PreconditionFailed, NotFound):
+                pair = await self._read_again(pair)
+        raise PreconditionFailed("The pair was changed by others again and again.", retry_after_seconds=10)
+
+    async def _gather(self) -> Pair:
+        """Read the event, and the link that our memory or the event's mark leads to."""
+        event = await self._ports.calendar.find_event(self._item.mailbox_id, self._item.event_id)
+        if event is not None and is_stale(event, self._item, self._known):
+            raise StaleRead(
+                "Graph answered with an older state than it had promised.",
+                operation="event.get",
+                retry_after_seconds=self._rules.timing.recheck_delay.total_seconds(),
+            )
+        pair = Pair(
+            mailbox_id=self._item.mailbox_id,
+            event_id=self._item.event_id,
+            standing=self._known.standing,
+            is_reported_removed=self._item.is_removed,
+            event=event or ABSENT,
+        )
+        return replace(pair, link=await self._find_link(self._known.booking_id or booking_id_of(pair)))
+
+    async def _find_link(self, booking_id: str | None) -> Link | None:
+        return await self._ports.state.find_link(booking_id) if booking_id else None
+
+    async def _decide(self, pair: Pair) -> tuple[Action, Pair]:
+        """Decide, reading whatever the decision asks for."""
+        while True:
+            step = decide(pair, self._rules.policy)
+            if not isinstance(step, ReadBooking | LocateEvent | SearchTwin):
+                return step, pair
+            pair = await self._read(step, pair)
+
+    async def _read(self, reading: Reading, pair: Pair) -> Pair:
+        match reading:
+            case ReadBooking():
+                return await self._read_booking(pair)
+            case LocateEvent():
+                is_located = await self._ports.calendar.is_in_calendar(pair.mailbox_id, pair.event_id)
+                return replace(pair, is_located=is_located)
+            case SearchTwin():
+                assert isinstance(pair.booking, Booking)
+                twin = await self._ports.calendar.find_marked_event(pair.mailbox_id, pair.booking.booking_id)
+                return replace(pair, twin=twin or ABSENT)
+            case _:
+                assert_never(reading)
+
+    async def _read_booking(self, pair: Pair) -> Pair:
+        """By the id that link, memory or mark give, else by the event-id column."""
+        booking_id = booking_id_of(pair) or self._known.booking_id
+        if booking_id is not None:
+            return replace(pair, booking=await self._ports.bookings.find_booking(booking_id) or ABSENT)
+        booking = await self._ports.bookings.find_booking_of_event(pair.event_id)
+        link = await self._find_link(booking.booking_id) if booking else None
+        return replace(pair, booking=booking or ABSENT, link=link)
+
+    async def _read_again(self, pair: Pair) -> Pair:
+        """Both sides afresh, because a conditional write said that somebody was quicker."""
+        event: Event | ReadState = pair.event
+        if isinstance(pair.booking, Booking) and isinstance(pair.event, Event):
+            event = await self._ports.calendar.find_event(pair.mailbox_id, pair.event_id) or ABSENT
+        link = await self._find_link(booking_id_of(pair) or self._known.booking_id)
+        return await self._read_booking(replace(pair, event=event, link=link))
+
+    async def _perform(self, action: Action, pair: Pair) -> Outcome:
+        """Write what was decided, then remember it."""
+        match action:
+            case RememberForeign():
+                await self._remember(Standing.FOREIGN, pair)
+            case LeaveAlone():
+                await self._remember(self._known.standing, pair)
+            case LookAgain():
+                raise StaleRead(
+                    "Graph contradicts itself about this event.",
+                    retry_after_seconds=self._rules.timing.recheck_delay.total_seconds(),
+                )
+            case EndEvent():
+                await self._end(pair)
+            case RecordAgreement():
+                await self._agree(pair, action.span)
+            case UpdateBooking():
+                return await self._update_booking(action, pair)
+            case UpdateEvent():
+                return await self._update_event(action, pair)
+            case AdoptTwin():
+                return await self._adopt_twin(action, pair)
+            case ClearEventId() | CancelBooking() | DeleteBooking():
+                await self._end_booking(action)
+                await self._end(pair)
+            case _:
+                assert_never(action)
+        return self._outcome(action, pair)
+
+    async def _update_booking(self, action: UpdateBooking, pair: Pair) -> Outcome:
+        assert isinstance(pair.event, Event)
+        etag = await self._ports.bookings.update_booking(
+            action.booking_id,
+            etag=action.etag,
+            span=action.span,
+            event_id=pair.event_id if action.names_event else None,
+        )
+        await self._agree(pair, pair.event.span, booking_etag=etag)
+        before = action.loser or (pair.link.agreed if pair.link else None)
+        return self._outcome(action, pair, before=before, after=action.span)
+
+    async def _update_event(self, action: UpdateEvent, pair: Pair) -> Outcome:
+        assert isinstance(pair.event, Event)
+        moved = await self._ports.calendar.update_event_span(pair.event, action.span)
+        await self._agree(replace(pair, event=moved), action.span)
+        return self._outcome(action, pair, before=pair.event.span, after=action.span)
+
+    async def _adopt_twin(self, action: AdoptTwin, pair: Pair) -> Outcome:
+        twin = action.twin
+        etag = await self._ports.bookings.update_booking(
+            action.booking_id, etag=action.etag, span=action.span, event_id=twin.event_id
+        )
+        assert isinstance(pair.booking, Booking)
+        await self._save_link(pair, twin.event_id, action.span or pair.booking.span, etag)
+        earlier = await self._ports.state.find_known_event(twin.mailbox_id, twin.event_id) or KnownEvent(
+            mailbox_id=twin.mailbox_id, event_id=twin.event_id
+        )
+        await self._ports.state.save_known_event(
+            replace(
+                earlier,
+                standing=Standing.LINKED,
+                booking_id=action.booking_id,
+                span=twin.span,
+                etags=earlier.remember_etags(twin.etag),
+                modified_at=twin.modified_at,
+            )
+        )
+        await self._remember(Standing.ENDED, pair)
+        return self._outcome(action, pair, before=pair.booking.span, after=action.span)
+
+    async def _end_booking(self, action: ClearEventId | CancelBooking | DeleteBooking) -> None:
+        bookings = self._ports.bookings
+        if isinstance(action, ClearEventId):
+            await bookings.clear_event_id(action.booking_id, etag=action.etag)
+            return
+        if not self._may_delete:
+            await pass_deletion(self._item.mailbox_id, self._ports, self._rules.breaker)
+            self._may_delete = True
+        if isinstance(action, CancelBooking):
+            await bookings.cancel_booking(action.booking_id, etag=action.etag)
+        else:
+            await bookings.delete_booking(action.booking_id, etag=action.etag)
+
+    async def _agree(self, pair: Pair, span: TimeSpan, *, booking_etag: str | None = None) -> None:
+        """Remember that both sides have `span` now."""
+        await self._save_link(pair, pair.event_id, span, booking_etag)
+        await self._remember(Standing.LINKED, pair, booking_id=booking_id_of(pair), span=span)
+
+    async def _save_link(self, pair: Pair, event_id: str, span: TimeSpan, booking_etag: str | None) -> None:
+        """Write the link when it says something new. A new event for the booking raises its generation."""
+        link, booking = pair.link, pair.booking
+        if isinstance(booking, Booking):
+            wanted = Link(
+                booking_id=booking.booking_id,
+                mailbox_id=pair.mailbox_id,
+                event_id=event_id,
+                agreed=span,
+                phase=booking.phase,
+                booking_etag=booking_etag or booking.etag,
+            )
+            if link is not None:
+                generation = link.generation + (1 if link.event_id != event_id else 0)
+                wanted = replace(wanted, generation=generation, version=link.version)
+        else:
+            assert link is not None, "a pair agrees by its link or by its booking"
+            wanted = replace(link, agreed=span, booking_etag=booking_etag or link.booking_etag)
+        if wanted != link:
+            await self._ports.state.save_link(wanted)
+
+    async def _end(self, pair: Pair) -> None:
+        if pair.link is not None and pair.link.event_id == pair.event_id:
+            await self._ports.state.delete_link(pair.link.booking_id)
+        await self._remember(Standing.ENDED, pair)
+
+    async def _remember(
+        self, standing: Standing, pair: Pair, *, booking_id: str | None = None, span: TimeSpan | None = None
+    ) -> None:
+        """Note what we learnt about the event and give the lease back."""
+        etags = self._item.etags
+        modified_at = self._known.modified_at
+        if isinstance(pair.event, Event):
+            etags = (*etags, pair.event.etag)
+            modified_at = pair.event.modified_at
+        forgets = standing in (Standing.FOREIGN, Standing.ENDED)
+        await self._ports.state.save_known_event(
+            replace(
+                self._known,
+                standing=standing,
+                booking_id=booking_id or self._known.booking_id,
+                span=span or self._known.span,
+                etags=self._known.remember_etags(*etags),
+                modified_at=modified_at,
+                read_at=self._began_at,
+                remembered_until=self._began_at + self._rules.timing.foreign_memory if forgets else None,
+                leased_by=None,
+                leased_until=None,
+            )
+        )
+
+    def _outcome(
+        self, action: Action, pair: Pair, *, before: TimeSpan | None = None, after: TimeSpan | None = None
+    ) -> Outcome:
+        return Outcome(
+            action=_words(type(action).__name__),
+            reason=getattr(action, "reason", ""),
+            event_id=pair.event_id,
+            booking_id=booking_id_of(pair) or self._known.booking_id,
+            before=span_text(before),
+            after=span_text(after),
+        )
+
+
+def _words(name: str) -> str:
+    """`UpdateBooking` as `update-booking`."""
+    return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("-")

@@ -1,0 +1,231 @@
+"""The sweep: reads what changed in a calendar since the last time and queues what push may have lost.
+
+Push makes the sync fast, the sweep makes it right. The cursor is saved only after everything that was read is queued,
+so a crash repeats a round and loses nothing.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from sync.core.errors import DeltaTokenExpired, InvalidPayload, PreconditionFailed, ServiceUnavailable
+from sync.core.model import (
+    Breaker,
+    Cursor,
+    EventChange,
+    KnownEvent,
+    MailboxJob,
+    MailboxTask,
+    Source,
+    Standing,
+    TimeSpan,
+    WorkItem,
+)
+from sync.core.rules import Rules
+from sync.core.sweeping import Findings, breaker_holds, judge_round, needs_full_round, window_at
+from sync.core.work import MAILBOX_TASKS_QUEUE, item_to_text
+from sync.service.breaker import hold
+from sync.service.disposal import bury
+from sync.service.outcome import Outcome
+from sync.service.ports import Ports
+from sync.service.quarantine import lift_quarantine
+
+logger = logging.getLogger(__name__)
+
+PUTS_AT_ONCE = 16
+SWEEPS_PER_SECOND = 20
+"""How densely the timer spreads its tasks, so that ten thousand sweeps take eight minutes and not one burst."""
+
+
+@dataclass(slots=True)
+class _Round:
+    """What the pages of one round said. The last word on an event counts: entries may repeat in any order."""
+
+    window: TimeSpan
+    is_full: bool
+    seen: dict[str, str] = field(default_factory=dict)
+    removed: set[str] = field(default_factory=set)
+    rejected: list[str] = field(default_factory=list)
+    delta_link: str = ""
+
+
+async def sweep_mailbox(task: MailboxTask, ports: Ports, rules: Rules) -> Outcome:
+    """Sweep one calendar. Also the probe of a quarantined mailbox, which it takes back into work when it answers."""
+    now = ports.clock()
+    quarantine = await ports.state.find_quarantine(task.mailbox_id)
+    if quarantine is not None and quarantine.probe_at > now and task.source is not Source.REPLAY:
+        return Outcome(action="quarantined", reason=quarantine.reason)
+    cursor = await ports.state.find_cursor(task.mailbox_id)
+    if cursor is not None and not task.is_full and cursor.saved_at > task.received_at + rules.timing.clock_margin:
+        return Outcome(action="dropped", reason="swept-after-it-was-received")
+    one_round = await _read_round(task, cursor, now, ports, rules)
+    read_at = ports.clock()
+    if await lift_quarantine(task.mailbox_id, ports):
+        await _queue([mailbox_task(task.mailbox_id, MailboxJob.SUBSCRIBE, ports)], ports)
+    if one_round.rejected:
+        error = InvalidPayload("; ".join(one_round.rejected[:5]), operation="calendarView.delta")
+        await bury(MAILBOX_TASKS_QUEUE, item_to_text(task), error, task, ports)
+    findings = await _judge(task.mailbox_id, one_round, now, ports)
+    if await _is_held(task.mailbox_id, findings, now, ports, rules):
+        await _queue(_changes(task.mailbox_id, findings.changed, (), read_at, ports), ports)
+        return Outcome(action="breaker-held", reason=f"{len(findings.removed)} of {findings.linked} links seem gone")
+    await _queue(_changes(task.mailbox_id, findings.changed, findings.removed, read_at, ports), ports)
+    await ports.state.save_cursor(
+        Cursor(mailbox_id=task.mailbox_id, delta_link=one_round.delta_link, window=one_round.window, saved_at=now)
+    )
+    kind = "full" if one_round.is_full else "delta"
+    return Outcome(action="swept", reason=f"{kind}: {len(findings.changed)} changed, {len(findings.removed)} seem gone")
+
+
+async def _read_round(task: MailboxTask, cursor: Cursor | None, now: datetime, ports: Ports, rules: Rules) -> _Round:
+    """A delta round, or a full one when there is no usable cursor. Raises `ServiceUnavailable` if even that expires."""
+    if cursor is not None and not task.is_full and not needs_full_round(cursor, now, rules.window):
+        try:
+            return await _read_pages(task.mailbox_id, _Round(cursor.window, False), cursor.delta_link, ports)
+        except DeltaTokenExpired:
+            logger.info(
+                "The delta token of %s expired: full round.", task.mailbox_id, extra={"action": "delta-expired"}
+            )
+    try:
+        return await _read_pages(task.mailbox_id, _Round(window_at(now, rules.window), True), None, ports)
+    except DeltaTokenExpired as error:
+        raise ServiceUnavailable("A full round's own token expired.", operation="calendarView.delta") from error
+
+
+async def _read_pages(mailbox_id: str, one_round: _Round, link: str | None, ports: Ports) -> _Round:
+    while True:
+        page = await ports.calendar.read_delta(mailbox_id, window=one_round.window, link=link)
+        for event_id, etag in page.changed:
+            one_round.seen[event_id] = etag
+            one_round.removed.discard(event_id)
+        for event_id in page.removed:
+            one_round.removed.add(event_id)
+            one_round.seen.pop(event_id, None)
+        one_round.rejected.extend(page.rejected)
+        if page.delta_link is not None:
+            one_round.delta_link = page.delta_link
+            return one_round
+        link = page.next_link
+
+
+async def _judge(mailbox_id: str, one_round: _Round, now: datetime, ports: Ports) -> Findings:
+    """Compare the round with our memory and, in a full round, with what Dataverse expects in this calendar."""
+    if not one_round.is_full and not one_round.seen and not one_round.removed:
+        return Findings(changed={}, removed=(), linked=0)
+    known = {one.event_id: one async for one in ports.state.list_known_events(mailbox_id)}
+    expected: set[str] = set()
+    if one_round.is_full:
+        bookings = ports.bookings.list_linked_bookings(mailbox_id, one_round.window)
+        expected = {booking.event_id async for booking in bookings if booking.event_id}
+        await _prune(known.values(), now, ports)
+    return judge_round(
+        seen=one_round.seen,
+        reported_removed=one_round.removed,
+        known=known,
+        expected=expected,
+        window=one_round.window,
+        is_full=one_round.is_full,
+        now=now,
+    )
+
+
+async def _prune(known: Iterable[KnownEvent], now: datetime, ports: Ports) -> None:
+    """Drop what is no longer worth remembering, so that the table does not grow for ever."""
+    for one in list(known):
+        is_over = one.standing in (Standing.FOREIGN, Standing.ENDED)
+        if is_over and one.remembered_until is not None and one.remembered_until < now:
+            await ports.state.delete_known_event(one.mailbox_id, one.event_id)
+
+
+async def _is_held(mailbox_id: str, findings: Findings, now: datetime, ports: Ports, rules: Rules) -> bool:
+    """Whether the breaker holds this round's deletions; a round that is fine again clears what an earlier one held."""
+    breaker = await ports.state.find_breaker(mailbox_id) if findings.removed else None
+    breaker = breaker or Breaker(mailbox_id=mailbox_id)
+    removals = len(findings.removed)
+    if breaker_holds(removals, findings.linked, breaker, now, rules.breaker):
+        await hold(replace(breaker, held=removals), ports)
+        return True
+    if findings.removed and breaker.held_since is not None:
+        try:
+            await ports.state.save_breaker(replace(breaker, held_since=None, held=0))
+        except PreconditionFailed:
+            logger.info("The breaker's row was written by another worker.", extra={"action": "breaker-cleared"})
+    return False
+
+
+def _changes(
+    mailbox_id: str, changed: Mapping[str, str], removed: Iterable[str], read_at: datetime, ports: Ports
+) -> list[WorkItem]:
+    """Work items received when the round had been read: a look at an event before that may have missed its change."""
+    there = [
+        EventChange(
+            mailbox_id=mailbox_id,
+            event_id=event_id,
+            received_at=read_at,
+            correlation_id=ports.new_id(),
+            source=Source.SWEEP,
+            etags=(etag,),
+        )
+        for event_id, etag in changed.items()
+    ]
+    gone = [
+        EventChange(
+            mailbox_id=mailbox_id,
+            event_id=event_id,
+            received_at=read_at,
+            correlation_id=ports.new_id(),
+            source=Source.SWEEP,
+            is_removed=True,
+        )
+        for event_id in removed
+    ]
+    return [*there, *gone]
+
+
+def mailbox_task(
+    mailbox_id: str, job: MailboxJob, ports: Ports, *, source: Source = Source.SWEEP, is_full: bool = False
+) -> MailboxTask:
+    """A task that we, or a person, give ourselves."""
+    return MailboxTask(
+        mailbox_id=mailbox_id,
+        job=job,
+        received_at=ports.clock(),
+        correlation_id=ports.new_id(),
+        source=source,
+        is_full=is_full,
+    )
+
+
+async def _queue(items: list[WorkItem], ports: Ports) -> None:
+    for start in range(0, len(items), PUTS_AT_ONCE):
+        await asyncio.gather(*(ports.queue.put(item) for item in items[start : start + PUTS_AT_ONCE]))
+
+
+async def wanted_mailboxes(ports: Ports, rules: Rules) -> AsyncIterator[str]:
+    """The mailboxes to keep in sync: as configured, else those behind Dataverse's active user resources."""
+    if rules.mailboxes:
+        for mailbox_id in rules.mailboxes:
+            yield mailbox_id
+        return
+    async for mailbox_id in ports.bookings.list_mailboxes():
+        yield mailbox_id
+
+
+async def queue_sweeps(ports: Ports, rules: Rules, *, is_full: bool = False) -> int:
+    """Queue a sweep of every wanted mailbox, spread over time; answers how many.
+
+    Quarantined ones are queued when their probe is due: the sweep is the probe.
+    """
+    now = ports.clock()
+    resting = {one.mailbox_id async for one in ports.state.list_quarantines() if one.probe_at > now}
+    count = 0
+    async for mailbox_id in wanted_mailboxes(ports, rules):
+        if mailbox_id in resting:
+            continue
+        task = mailbox_task(mailbox_id, MailboxJob.SWEEP, ports, is_full=is_full)
+        await ports.queue.put(task, delay_seconds=count // SWEEPS_PER_SECOND)
+        count += 1
+    logger.info("Queued %d sweeps.", count, extra={"action": "sweeps-queued", "mailboxes": count})
+    return count

@@ -1,0 +1,230 @@
+"""Keeps one Graph subscription alive for every wanted mailbox.
+
+A timer compares what is wanted with what Graph has and orders the difference in batches; lifecycle notifications ask
+for single mailboxes in between. What goes wrong is recorded per mailbox, so that a failed renewal is seen before its
+subscription is dead. The sweep makes good whatever was missed.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from sync.core.errors import (
+    AlreadyExists,
+    DoorDidNotAnswer,
+    MailboxUnavailable,
+    NotFound,
+    SyncError,
+    TransientError,
+)
+from sync.core.model import (
+    MailboxJob,
+    MailboxTask,
+    Subscription,
+    SubscriptionRecord,
+    SubscriptionStanding,
+)
+from sync.core.rules import Rules
+from sync.core.subscriptions import RENEWAL_QUIET, Change, PlannedChange, expiry_for, plan_changes
+from sync.service.outcome import Outcome
+from sync.service.ports import Ports, SubscriptionOrder
+from sync.service.quarantine import quarantine_mailbox
+from sync.service.sweeping import mailbox_task, wanted_mailboxes
+
+logger = logging.getLogger(__name__)
+
+ORDERS_PER_BATCH = 20
+BATCHES_AT_ONCE = 4
+RETRY_DELAY_SECONDS = 30.0
+"""When a mailbox is tried again whose subscription could not be made, before the timer comes round."""
+
+
+async def maintain_subscriptions(ports: Ports, rules: Rules, *, until: datetime) -> Counter[str]:
+    """Bring Graph's subscriptions to what is wanted; answers what was done, by kind.
+
+    Stops starting batches at `until` (aware UTC) and leaves the rest to the next run: ten thousand creations do not fit
+    one. Raises `TransientError` when even the lists cannot be read; the next run tries again.
+    """
+    wanted = {mailbox_id async for mailbox_id in wanted_mailboxes(ports, rules)}
+    resting = {one.mailbox_id async for one in ports.state.list_quarantines()}
+    records = {one.mailbox_id: one async for one in ports.state.list_subscription_records()}
+    actual = [one async for one in ports.calendar.list_subscriptions()]
+    await _record_actual(actual, records, wanted, ports)
+    plan = [
+        step
+        for step in plan_changes(wanted, actual, ports.clock(), rules.subscriptions)
+        if step.mailbox_id not in resting
+    ]
+    done = await _carry_out(plan, records, ports, until)
+    logger.info("Subscription upkeep: %s.", dict(done) or "nothing to do", extra={"action": "upkeep", **done})
+    return done
+
+
+async def tend_subscription(task: MailboxTask, ports: Ports, rules: Rules) -> Outcome:
+    """Renew or create one mailbox's subscription: a lifecycle notification, or a failed attempt, asks for it.
+
+    Raises the error that the order came to.
+    """
+    now = ports.clock()
+    record = await ports.state.find_subscription_record(task.mailbox_id)
+    if task.job is MailboxJob.RENEW:
+        if record is not None and record.renewed_at is not None and now - record.renewed_at < RENEWAL_QUIET:
+            return Outcome(action="dropped", reason="renewed-a-moment-ago")
+        step = PlannedChange(
+            change=Change.RENEW, mailbox_id=task.mailbox_id, subscription_id=task.subscription_id, why="asked by Graph"
+        )
+    else:
+        step = PlannedChange(change=Change.CREATE, mailbox_id=task.mailbox_id, why="asked by Graph")
+    error = await _order_one(step, record, ports)
+    if isinstance(error, NotFound):
+        step = replace(step, change=Change.CREATE, subscription_id=None, why="the old one is gone")
+        error = await _order_one(step, record, ports)
+    if isinstance(error, AlreadyExists):
+        step = await _adopt(task.mailbox_id, record, ports, rules)
+        error = None
+    if error is not None:
+        raise error
+    return Outcome(action=f"subscription-{step.change}", reason=step.why)
+
+
+async def _order_one(step: PlannedChange, record: SubscriptionRecord | None, ports: Ports) -> Exception | None:
+    (result,) = await ports.calendar.order_subscriptions([_order(step, ports.clock())])
+    await _settle(step, result, record, ports)
+    return result if isinstance(result, Exception) else None
+
+
+async def _adopt(mailbox_id: str, record: SubscriptionRecord | None, ports: Ports, rules: Rules) -> PlannedChange:
+    """Graph has one already (409): take it as ours, renewing or replacing it as the plan says."""
+    actual = [one async for one in ports.calendar.list_subscriptions() if one.mailbox_id == mailbox_id]
+    adopted = PlannedChange(change=Change.RENEW, mailbox_id=mailbox_id, why="adopted")
+    for step in plan_changes([mailbox_id], actual, ports.clock(), rules.subscriptions):
+        if error := await _order_one(step, record, ports):
+            raise error
+        adopted = step
+    if not actual:
+        raise TransientError("Graph says a subscription exists, but does not list it.", operation="subscription.list")
+    if adopted.subscription_id is None:
+        await _record_actual(actual, {mailbox_id: record} if record else {}, {mailbox_id}, ports)
+    return adopted
+
+
+async def _carry_out(
+    plan: Sequence[PlannedChange], records: Mapping[str, SubscriptionRecord], ports: Ports, until: datetime
+) -> Counter[str]:
+    """Order the plan in batches: all removals first, because a replacement collides with its predecessor."""
+    done: Counter[str] = Counter()
+    at_once = asyncio.Semaphore(BATCHES_AT_ONCE)
+
+    async def order(batch: Sequence[PlannedChange]) -> None:
+        async with at_once:
+            if ports.clock() >= until:
+                done["left for the next run"] += len(batch)
+                return
+            try:
+                results = await ports.calendar.order_subscriptions([_order(step, ports.clock()) for step in batch])
+            except SyncError as error:
+                results = [error] * len(batch)
+        for step, result in zip(batch, results, strict=True):
+            done[f"{step.change} failed" if isinstance(result, Exception) else step.change] += 1
+            await _settle(step, result, records.get(step.mailbox_id), ports)
+
+    for phase in ([Change.REMOVE], [Change.RENEW, Change.CREATE]):
+        steps = [step for step in plan if step.change in phase]
+        batches = [steps[start : start + ORDERS_PER_BATCH] for start in range(0, len(steps), ORDERS_PER_BATCH)]
+        await asyncio.gather(*(order(batch) for batch in batches))
+    return done
+
+
+def _order(step: PlannedChange, now: datetime) -> SubscriptionOrder:
+    expires_at = None if step.change is Change.REMOVE else expiry_for(step.mailbox_id, now)
+    return SubscriptionOrder(mailbox_id=step.mailbox_id, subscription_id=step.subscription_id, expires_at=expires_at)
+
+
+async def _settle(
+    step: PlannedChange, result: Subscription | Exception | None, record: SubscriptionRecord | None, ports: Ports
+) -> None:
+    """Record what an order came to, and queue what must follow."""
+    if isinstance(result, Exception):
+        await _settle_failure(step, result, record, ports)
+    elif result is None:
+        await ports.state.delete_subscription_record(step.mailbox_id)
+    else:
+        await ports.state.save_subscription_record(
+            SubscriptionRecord(
+                mailbox_id=step.mailbox_id,
+                standing=SubscriptionStanding.ACTIVE,
+                subscription_id=result.subscription_id,
+                expires_at=result.expires_at,
+                renewed_at=ports.clock(),
+            )
+        )
+        if step.change is Change.CREATE:
+            # Nobody told us what happened before it existed.
+            await ports.queue.put(mailbox_task(step.mailbox_id, MailboxJob.SWEEP, ports))
+
+
+async def _settle_failure(
+    step: PlannedChange, error: Exception, record: SubscriptionRecord | None, ports: Ports
+) -> None:
+    """Make a failure visible, and see to it that the mailbox is tried again."""
+    reason = error.reason if isinstance(error, SyncError) else repr(error)
+    if step.change is Change.REMOVE and isinstance(error, NotFound):
+        return await ports.state.delete_subscription_record(step.mailbox_id)
+    if isinstance(error, AlreadyExists):
+        return None  # Adopted: the next list shows it.
+    if isinstance(error, MailboxUnavailable):
+        await quarantine_mailbox(step.mailbox_id, error, ports)
+    earlier = record or SubscriptionRecord(mailbox_id=step.mailbox_id, standing=SubscriptionStanding.PENDING)
+    is_pending = step.change is Change.CREATE and isinstance(error, DoorDidNotAnswer)
+    await ports.state.save_subscription_record(
+        replace(
+            earlier,
+            standing=SubscriptionStanding.PENDING if is_pending else SubscriptionStanding.FAILED,
+            reason=f"{step.change}: {reason}",
+            failures=earlier.failures + 1,
+        )
+    )
+    logger.error(
+        "Could not %s the subscription of %s: %s",
+        step.change,
+        step.mailbox_id,
+        reason,
+        extra={"action": "subscription-failed", "mailbox_id": step.mailbox_id},
+    )
+    if isinstance(error, DoorDidNotAnswer) and earlier.failures == 0:
+        # The first validation may just have woken a cold door.
+        task = mailbox_task(step.mailbox_id, MailboxJob.SUBSCRIBE, ports)
+        await ports.queue.put(task, delay_seconds=RETRY_DELAY_SECONDS)
+    return None
+
+
+async def _record_actual(
+    actual: Sequence[Subscription],
+    records: Mapping[str, SubscriptionRecord],
+    wanted: Collection[str],
+    ports: Ports,
+) -> None:
+    """Bring our rows in line with what Graph lists; writes only rows that differ."""
+    for subscription in actual:
+        if subscription.mailbox_id not in wanted:
+            continue
+        record = records.get(subscription.mailbox_id)
+        is_known = record is not None and record.subscription_id == subscription.subscription_id
+        if record is not None and is_known and record.expires_at == subscription.expires_at:
+            continue
+        await ports.state.save_subscription_record(
+            SubscriptionRecord(
+                mailbox_id=subscription.mailbox_id,
+                standing=SubscriptionStanding.ACTIVE,
+                subscription_id=subscription.subscription_id,
+                expires_at=subscription.expires_at,
+                renewed_at=record.renewed_at if record and is_known else None,
+            )
+        )
+    listed = {subscription.mailbox_id for subscription in actual}
+    for mailbox_id in records:
+        if mailbox_id not in listed and mailbox_id not in wanted:
+            await ports.state.delete_subscription_record(mailbox_id)
