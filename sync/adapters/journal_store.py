@@ -29,6 +29,9 @@ class TableJournal:
     async def write(self, entry: JournalEntry) -> None:
         await self._entries.put(entry)
 
+    async def prune(self, mailbox_id: str, before: datetime) -> int:
+        return await self._entries.delete_after(key_text(mailbox_id), f"{_time_key(before)}~")
+
     def list_entries(
         self,
         mailbox_id: str,
@@ -72,9 +75,13 @@ def _entry_key(entry: JournalEntry) -> RowKey:
 
     Items of one sweep may share a correlation id and a moment; the digest of the content keeps their entries apart.
     """
-    ticks = (entry.at - _EPOCH) // timedelta(microseconds=1)
     digest = sha256(json.dumps(columns_from_value(entry), sort_keys=True).encode()).hexdigest()[:16]
-    return RowKey(key_text(entry.mailbox_id), f"{_LATEST_TICK - ticks:018d}_{key_text(entry.correlation_id)}_{digest}")
+    return RowKey(key_text(entry.mailbox_id), f"{_time_key(entry.at)}_{key_text(entry.correlation_id)}_{digest}")
+
+
+def _time_key(moment: datetime) -> str:
+    ticks = (moment - _EPOCH) // timedelta(microseconds=1)
+    return f"{_LATEST_TICK - ticks:018d}"
 
 
 def _letter_key(letter_id: str) -> RowKey:

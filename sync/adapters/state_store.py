@@ -52,8 +52,8 @@ class TableStateStore:
     async def save_link(self, link: Link) -> Link:
         return await self._links.save(link)
 
-    async def delete_link(self, booking_id: str) -> None:
-        await self._links.delete(_key(booking_id, "link"))
+    async def delete_link(self, link: Link) -> None:
+        await self._links.delete_version(link)
 
     async def find_cursor(self, mailbox_id: str) -> Cursor | None:
         return await self._cursors.find(_key(mailbox_id, "cursor"))

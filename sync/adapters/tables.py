@@ -62,6 +62,18 @@ class ValueTable[T: "DataclassInstance"]:
             with suppress(ResourceNotFoundError):
                 await self._client.delete_entity(key.partition, key.row)
 
+    async def delete_after(self, partition: str, row: str) -> int:
+        """Delete the rows of a partition whose row keys come after `row`; answers how many."""
+        query, parameters = "PartitionKey eq @partition and RowKey gt @row", {"partition": partition, "row": row}
+        count = 0
+        async with storage_call(self._subject, DEADLINE_SECONDS):
+            with suppress(ResourceNotFoundError):
+                rows = self._client.query_entities(query, parameters=parameters, select=["PartitionKey", "RowKey"])
+                async for found in rows:
+                    await self._client.delete_entity(found)
+                    count += 1
+        return count
+
     async def list_values(self, *, rows_per_page: int = 1000, **equal: str | None) -> AsyncIterator[T]:
         """Values whose columns equal what is given (None: any), by key; the next page is read when it is asked for."""
         wanted = {name: text for name, text in equal.items() if text is not None}
@@ -124,6 +136,24 @@ class VersionedTable[T: (KnownEvent, Link, Breaker)](ValueTable[T]):
         return await self._client.update_entity(
             row, mode=UpdateMode.REPLACE, etag=version, match_condition=MatchConditions.IfNotModified
         )
+
+    async def delete_version(self, value: T) -> None:
+        """Delete the row if it still is as `value.version` says; succeeds also when there is none.
+
+        Raises `PreconditionFailed` when somebody else wrote it meanwhile.
+        """
+        key = self._key_of(value)
+        async with storage_call(self._subject, DEADLINE_SECONDS):
+            try:
+                await self._client.delete_entity(
+                    key.partition, key.row, etag=value.version, match_condition=MatchConditions.IfNotModified
+                )
+            except ResourceNotFoundError:
+                return
+            except ResourceModifiedError as error:
+                raise PreconditionFailed(
+                    f"a row of {self._subject} was written by somebody else", status=412
+                ) from error
 
     def _value(self, row: TableEntity) -> T:
         return value_from_columns(self._kind, row, version=row.metadata["etag"])

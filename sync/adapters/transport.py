@@ -134,4 +134,4 @@ class Transport:
         if error.retry_after_seconds is not None:
             fits = error.retry_after_seconds <= _LONGEST_WAIT_IN_PLACE_SECONDS
             return error.retry_after_seconds if fits else None
-        return _FIRST_WAIT_SECONDS * 2 ** (attempt - 1) * self._random.uniform(1, 1.5)
+        return _FIRST_WAIT_SECONDS * (1 << (attempt - 1)) * self._random.uniform(1, 1.5)

@@ -49,11 +49,21 @@ def item_from_text(text: str) -> WorkItem:
         kind = _KINDS[data["kind"]]
         known = {field.name for field in fields(kind)}
         item = kind(**{name: _READERS.get(name, _same)(value) for name, value in data.items() if name in known})
-        if item.received_at.tzinfo is None or not isinstance(item.mailbox_id, str) or not item.mailbox_id:
-            raise ValueError("a required value is missing")
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        _check(item)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise InvalidPayload(f"a queue message is not a work item: {error!r}") from error
     return item
+
+
+def _check(item: WorkItem) -> None:
+    """Raises `ValueError` for values that no version of this app wrote."""
+    ids = [item.mailbox_id, item.correlation_id, *([item.event_id] if isinstance(item, EventChange) else [])]
+    if not all(isinstance(one, str) and one.isascii() for one in ids) or not item.mailbox_id:
+        raise ValueError("an id is missing")
+    if item.received_at.tzinfo is None:
+        raise ValueError("a time has no zone")
+    if not isinstance(item.deferrals, int) or not all(isinstance(etag, str) for etag in getattr(item, "etags", ())):
+        raise ValueError("a value has the wrong type")
 
 
 def _same(value: Any) -> Any:

@@ -138,8 +138,8 @@ class StateStore(Protocol):
 
     async def save_link(self, link: Link) -> Link: ...
 
-    async def delete_link(self, booking_id: str) -> None:
-        """Succeeds also when there is none."""
+    async def delete_link(self, link: Link) -> None:
+        """Succeeds also when there is none. Raises `PreconditionFailed` when somebody else wrote it meanwhile."""
 
     async def find_cursor(self, mailbox_id: str) -> Cursor | None: ...
 
@@ -173,7 +173,11 @@ class StateStore(Protocol):
 class Journal(Protocol):
     """The story of every item."""
 
-    async def write(self, entry: JournalEntry) -> None: ...
+    async def write(self, entry: JournalEntry) -> None:
+        """Keep an entry. Writing the same one again keeps one."""
+
+    async def prune(self, mailbox_id: str, before: datetime) -> int:
+        """Delete a mailbox's entries from before that time (aware UTC); answers how many."""
 
     def list_entries(
         self,
@@ -192,7 +196,8 @@ class DeadLetters(Protocol):
     async def bury(self, letter: DeadLetter) -> None:
         """Keep it. Burying the same letter id again replaces it."""
 
-    def list_letters(self, *, error_class: str | None = None) -> AsyncIterator[DeadLetter]: ...
+    def list_letters(self, *, error_class: str | None = None) -> AsyncIterator[DeadLetter]:
+        """All, or those of one class, in no particular order."""
 
     async def find_letter(self, letter_id: str) -> DeadLetter | None: ...
 

@@ -284,7 +284,7 @@ class _Reconciliation:
 
     async def _end(self, pair: Pair) -> None:
         if pair.link is not None and pair.link.event_id == pair.event_id:
-            await self._ports.state.delete_link(pair.link.booking_id)
+            await self._ports.state.delete_link(pair.link)
         await self._remember(Standing.ENDED, pair)
 
     async def _remember(

@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sync.core.errors import DeltaTokenExpired, InvalidPayload, PreconditionFailed, ServiceUnavailable
 from sync.core.model import (
@@ -35,6 +35,9 @@ from sync.service.quarantine import lift_quarantine
 logger = logging.getLogger(__name__)
 
 PUTS_AT_ONCE = 16
+JOURNAL_MEMORY = timedelta(days=90)
+"""How long the journal is kept; old entries go when a mailbox has a full round, every few days."""
+
 SWEEPS_PER_SECOND = 20
 """How densely the timer spreads its tasks, so that ten thousand sweeps take eight minutes and not one burst."""
 
@@ -117,6 +120,7 @@ async def _judge(mailbox_id: str, one_round: _Round, now: datetime, ports: Ports
     known = {one.event_id: one async for one in ports.state.list_known_events(mailbox_id)}
     expected: set[str] = set()
     if one_round.is_full:
+        await ports.journal.prune(mailbox_id, now - JOURNAL_MEMORY)
         bookings = ports.bookings.list_linked_bookings(mailbox_id, one_round.window)
         expected = {booking.event_id async for booking in bookings if booking.event_id}
         await _prune(known.values(), now, ports)

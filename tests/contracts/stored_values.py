@@ -1,0 +1,113 @@
+"""One full and one minimal value of each kind that is stored, for round trips."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sync.core.model import (
+    BookingPhase,
+    Breaker,
+    Cursor,
+    DeadLetter,
+    JournalEntry,
+    KnownEvent,
+    Link,
+    Quarantine,
+    Source,
+    Standing,
+    SubscriptionRecord,
+    SubscriptionStanding,
+    TimeSpan,
+)
+
+NOW = datetime(2026, 11, 21, 9, 30, 15, 123456, tzinfo=UTC)
+MAILBOX = "6e7b768e-07e2-4810-8459-485f84f8f204"
+BOOKING = "a1b2c3d4-0000-4000-8000-000000000001"
+EVENT = "AAMkAGI2TH-_8tGAAA="
+SPAN = TimeSpan(start_at=NOW, end_at=NOW + timedelta(hours=2))
+
+KNOWN_EVENT = KnownEvent(mailbox_id=MAILBOX, event_id=EVENT)
+FULL_KNOWN_EVENT = KnownEvent(
+    mailbox_id=MAILBOX,
+    event_id=EVENT,
+    standing=Standing.LINKED,
+    booking_id=BOOKING,
+    span=SPAN,
+    etags=('W/"one"', 'W/"two"'),
+    modified_at=NOW,
+    read_at=NOW + timedelta(microseconds=1),
+    remembered_until=NOW.replace(microsecond=0),
+    leased_by="worker-1",
+    leased_until=NOW + timedelta(minutes=1),
+)
+LINK = Link(
+    booking_id=BOOKING,
+    mailbox_id=MAILBOX,
+    event_id=EVENT,
+    agreed=SPAN,
+    phase=BookingPhase.ON_BREAK,
+    booking_etag='W/"1234"',
+)
+FULL_LINK = replace(LINK, generation=7)
+BREAKER = Breaker(mailbox_id=MAILBOX)
+FULL_BREAKER = Breaker(
+    mailbox_id=MAILBOX,
+    passed_at=(NOW, NOW + timedelta(seconds=1)),
+    held_since=NOW,
+    held=12,
+    released_until=NOW + timedelta(hours=1),
+)
+CURSOR = Cursor(mailbox_id=MAILBOX, delta_link="https://graph/delta?$deltatoken=R0usmcMD", window=SPAN, saved_at=NOW)
+QUARANTINE = Quarantine(mailbox_id=MAILBOX, reason="no licence", since=NOW, probe_at=NOW + timedelta(hours=1))
+FULL_QUARANTINE = replace(QUARANTINE, probes=3)
+SUBSCRIPTION_RECORD = SubscriptionRecord(mailbox_id=MAILBOX, standing=SubscriptionStanding.PENDING)
+FULL_SUBSCRIPTION_RECORD = SubscriptionRecord(
+    mailbox_id=MAILBOX,
+    standing=SubscriptionStanding.FAILED,
+    subscription_id="sub-1",
+    expires_at=NOW + timedelta(days=6),
+    renewed_at=NOW,
+    reason="our door did not answer",
+    failures=4,
+)
+JOURNAL_ENTRY = JournalEntry(
+    mailbox_id=MAILBOX,
+    correlation_id="correlation-1",
+    at=NOW,
+    received_at=NOW - timedelta(seconds=3),
+    source=Source.SWEEP,
+    action="nothing",
+    reason="echo",
+)
+FULL_JOURNAL_ENTRY = replace(
+    JOURNAL_ENTRY,
+    event_id=EVENT,
+    booking_id=BOOKING,
+    calls={"event.get": 1, "booking.update": 2},
+    duration_ms=345,
+    before="10:00 to 11:00",
+    after="11:00 to 12:00 in Zürich 🗓",
+)
+DEAD_LETTER = DeadLetter(
+    letter_id="letter-1",
+    queue="event-changes",
+    error_class="Refused",
+    reason="a plug-in refuses the status change",
+    mend="Remove the cause.",
+    item='{"v":1}',
+    mailbox_id=MAILBOX,
+    correlation_id="correlation-1",
+    at=NOW,
+)
+
+FULL_VALUES: tuple[Any, ...] = (
+    FULL_KNOWN_EVENT,
+    FULL_LINK,
+    FULL_BREAKER,
+    CURSOR,
+    FULL_QUARANTINE,
+    FULL_SUBSCRIPTION_RECORD,
+    FULL_JOURNAL_ENTRY,
+    DEAD_LETTER,
+)
+MINIMAL_VALUES: tuple[Any, ...] = (KNOWN_EVENT, LINK, BREAKER, QUARANTINE, SUBSCRIPTION_RECORD, JOURNAL_ENTRY)

@@ -1,0 +1,343 @@
+"""A whole tenant in one process: both services, the app, its queues and tables, on one clock that tests move by hand.
+
+No socket, no thread, no waiting: the simulators are called through ASGI, the queue and the tables are the fakes, and
+time passes only when nothing is left to do at the present moment. People act on the simulators over their wire formats.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
+
+import httpx
+from kiota_authentication_azure.azure_identity_authentication_provider import AzureIdentityAuthenticationProvider
+
+from local.dataverse.server import SWITCHES as DATAVERSE_SWITCHES
+from local.dataverse.server import DataverseSimulator
+from local.graph.door import DoorAnswer
+from local.graph.server import build_app
+from local.graph.simulator import GraphSimulator
+from local.sample import TENANT_ID, Sample, SampleBooking, Technician, build_sample
+from local.switchboard import APP_TOKEN, PERSON_TOKEN, Switchboard, WorldClock
+from sync.adapters.dataverse import DataverseClient, open_http
+from sync.adapters.dataverse_wire import classify_dataverse_failure
+from sync.adapters.graph import GraphClient, open_graph
+from sync.adapters.graph_wire import classify_graph_failure
+from sync.adapters.static_token import StaticTokenCredential
+from sync.adapters.transport import Classify, Transport
+from sync.core.model import JournalEntry, MailboxJob, Source
+from sync.core.notifications import accept_changes, accept_lifecycle
+from sync.core.rules import Rules
+from sync.core.subscriptions import SubscriptionPolicy
+from sync.core.work import EVENT_CHANGES_QUEUE, MAILBOX_TASKS_QUEUE, POISON_SUFFIX
+from sync.service.disposal import collect_poison
+from sync.service.handlers import handle_event_change, handle_mailbox_task
+from sync.service.intake import Door, Reply, answer_post
+from sync.service.ports import Ports
+from sync.service.sweeping import mailbox_task, queue_sweeps
+from sync.service.upkeep import maintain_subscriptions
+from sync.settings import MAXIMUM_DEQUEUE_COUNT
+from tests.fakes import FakeDeadLetters, FakeJournal, FakeStateStore, FakeWorkQueue, QueueMessage
+
+GRAPH_URL = "http://127.0.0.1:7080/v1.0"
+DATAVERSE_URL = "http://127.0.0.1:7090"
+PUBLIC_URL = "http://127.0.0.1:7071"
+SECRET = "a-secret-of-the-tests-with-enough-characters"
+START = datetime(2026, 11, 18, 9, 0, tzinfo=UTC)
+"""A Wednesday; the sample visits lie in the week after."""
+
+QUIET = {"burst": 1, "repeat": 0.0, "reorder": False, "change_type_noise": False}
+"""Switches under which one change raises exactly one notification."""
+
+RETRY_VISIBILITY_SECONDS = 30
+MESSAGES_AT_ONCE = 16
+
+
+class Killed(BaseException):
+    """The worker process is gone. Not an `Exception`, so that nothing handles it."""
+
+
+class Tenant:
+    """Both services and the app. `rules` may be replaced before the first `settle`."""
+
+    def __init__(self, *, switches: Mapping[str, Any] | None = None, rules: Rules | None = None, seed: int = 0) -> None:
+        self.clock = WorldClock(frozen_at=START)
+        self.graph = GraphSimulator(today=START.date(), clock=self.clock, seed=seed, door=self)
+        self.graph.switchboard.set_switches(dict(switches or {}))
+        self.dataverse = DataverseSimulator(
+            today=START.date(), switchboard=Switchboard(switches=DATAVERSE_SWITCHES, clock=self.clock, seed=seed)
+        )
+        self._graph_transport = httpx.ASGITransport(app=build_app(self.graph))
+        self._dataverse_transport = httpx.ASGITransport(app=self.dataverse.app)
+        self.sample: Sample = build_sample(START.date())
+        self.state, self.journal, self.letters = FakeStateStore(), FakeJournal(), FakeDeadLetters()
+        self.queue = FakeWorkQueue(self.clock.now)
+        self.rules = rules or Rules(
+            subscriptions=SubscriptionPolicy(
+                notification_url=f"{PUBLIC_URL}/api/graph/notifications",
+                lifecycle_url=f"{PUBLIC_URL}/api/graph/lifecycle",
+            )
+        )
+        self.settle_seconds = 3.0
+        self.replies: list[Reply] = []
+        self.door_is_open = True
+        self._ids = count(1)
+        self._random = random.Random(seed)
+        self.ports = self.build_ports()
+        self.person = httpx.AsyncClient(
+            transport=self._graph_transport,
+            base_url=GRAPH_URL,
+            headers={"Authorization": f"Bearer {PERSON_TOKEN}", "Prefer": 'IdType="ImmutableId"'},
+        )
+        self.dispatcher = httpx.AsyncClient(
+            transport=self._dataverse_transport,
+            base_url=f"{DATAVERSE_URL}/api/data/v9.2",
+            headers={"Authorization": f"Bearer {PERSON_TOKEN}"},
+        )
+        self.graph_control = httpx.AsyncClient(transport=self._graph_transport, base_url="http://127.0.0.1:7080/_control")
+
+    def build_ports(self) -> Ports:
+        """Ports as one more instance of the app would have them, over the same state."""
+        return Ports(
+            calendar=self._graph_client(),
+            bookings=self._dataverse_client(),
+            state=self.state,
+            journal=self.journal,
+            dead_letters=self.letters,
+            queue=self.queue,
+            clock=self.clock.now,
+            new_id=self.new_id,
+        )
+
+    def new_id(self) -> str:
+        return f"item-{next(self._ids)}"
+
+    def _graph_client(self) -> GraphClient:
+        credential = StaticTokenCredential(APP_TOKEN)
+        return open_graph(
+            AzureIdentityAuthenticationProvider(credential, scopes=["local"]),
+            self._transport(classify_graph_failure),
+            url=GRAPH_URL,
+            subscriptions=SubscriptionPolicy(
+                notification_url=f"{PUBLIC_URL}/api/graph/notifications",
+                lifecycle_url=f"{PUBLIC_URL}/api/graph/lifecycle",
+            ),
+            secret=SECRET,
+            http_transport=self._graph_transport,
+        )
+
+    def _dataverse_client(self) -> DataverseClient:
+        return DataverseClient(
+            open_http(transport=self._dataverse_transport),
+            StaticTokenCredential(APP_TOKEN),
+            self._transport(classify_dataverse_failure),
+            url=DATAVERSE_URL,
+            clock=self.clock.now,
+        )
+
+    def _transport(self, classify: Classify) -> Transport:
+        return Transport(classify=classify, clock=self.clock.now, sleep=self.sleep, random=self._random)
+
+    async def sleep(self, seconds: float) -> None:
+        """Waiting moves the tenant's clock."""
+        self.clock.advance(seconds)
+
+    @property
+    def door(self) -> Door:
+        return Door(
+            secrets=(SECRET,),
+            tenant_id=TENANT_ID,
+            queue=self.queue,
+            clock=self.clock.now,
+            new_id=self.new_id,
+            settle_seconds=self.settle_seconds,
+        )
+
+    async def post(self, url: str, body: bytes, content_type: str, timeout_seconds: float) -> DoorAnswer:
+        """The app's HTTP functions, as the simulator's courier and handshake see them."""
+        if not self.door_is_open:
+            raise TimeoutError(f"nobody answers within {timeout_seconds} s")
+        parts = urlsplit(url)
+        token = parse_qs(parts.query).get("validationToken", [None])[0]
+        parse = accept_lifecycle if parts.path.endswith("/lifecycle") else accept_changes
+        reply = await answer_post(body, token, parse, self.door)
+        self.replies.append(reply)
+        return DoorAnswer(status=reply.status, content_type="text/plain; charset=utf-8", text=reply.text)
+
+    async def start(self) -> None:
+        """Subscribe everybody, sweep everybody, and forget what that cost."""
+        await self.maintain()
+        await self.settle()
+        await self.sweep()
+        await self.settle()
+        self.forget_costs()
+
+    async def maintain(self) -> Counter[str]:
+        return await maintain_subscriptions(self.ports, self.rules, until=self.clock.now() + timedelta(minutes=8))
+
+    async def sweep(self, *mailboxes: str, is_full: bool = False) -> None:
+        """Queue sweeps of the given mailboxes, or of all as the timer does."""
+        for mailbox_id in mailboxes:
+            task = mailbox_task(mailbox_id, MailboxJob.SWEEP, self.ports, source=Source.REPLAY, is_full=is_full)
+            await self.queue.put(task)
+        if not mailboxes:
+            await queue_sweeps(self.ports, self.rules, is_full=is_full)
+
+    async def settle(self, *, limit: timedelta = timedelta(hours=2)) -> None:
+        """Let everything happen that is under way, moving the clock to whatever is due next, for `limit` at most."""
+        end = self.clock.now() + limit
+        while True:
+            worked = await self.graph.courier.deliver_due(self.graph.post)
+            worked += await self.work_due()
+            if worked:
+                continue
+            due = [at for at in (self.graph.courier.next_due_at(), self.queue.next_visible_at()) if at is not None]
+            if not due or min(due) > end:
+                return
+            self.clock.advance(max((min(due) - self.clock.now()).total_seconds(), 0.001))
+
+    async def work_due(self, ports: Ports | None = None) -> int:
+        """Handle every message that is visible now, up to a host's batch at once, as the host would; answers how many."""
+        handlers: dict[str, Callable[[QueueMessage, Ports], Awaitable[None]]] = {
+            EVENT_CHANGES_QUEUE: self._handle_event_change,
+            MAILBOX_TASKS_QUEUE: self._handle_mailbox_task,
+            EVENT_CHANGES_QUEUE + POISON_SUFFIX: self._handle_poison,
+            MAILBOX_TASKS_QUEUE + POISON_SUFFIX: self._handle_poison,
+        }
+        taken = [
+            (handler, message)
+            for queue, handler in handlers.items()
+            for message in self.queue.take_due(queue, self.clock.now(), limit=MESSAGES_AT_ONCE)
+        ]
+        await asyncio.gather(*(self._host(handler, message, ports or self.ports) for handler, message in taken))
+        return len(taken)
+
+    async def _host(
+        self, handler: Callable[[QueueMessage, Ports], Awaitable[None]], message: QueueMessage, ports: Ports
+    ) -> None:
+        """What the Functions host does around a queue function (WebJobs storage extension, QueueProcessor)."""
+        if message.dequeue_count > MAXIMUM_DEQUEUE_COUNT:
+            self.queue.poison(message)
+            return
+        try:
+            await handler(message, ports)
+        except Killed:
+            return  # The message comes back when its visibility ends.
+        except Exception:  # noqa: BLE001 - the host, too, catches everything
+            if message.dequeue_count >= MAXIMUM_DEQUEUE_COUNT:
+                self.queue.poison(message)
+            else:
+                self.queue.release(message, self.clock.now(), visibility_seconds=RETRY_VISIBILITY_SECONDS)
+            return
+        self.queue.complete(message)
+
+    async def _handle_event_change(self, message: QueueMessage, ports: Ports) -> None:
+        await handle_event_change(message.text, message.dequeue_count, MAXIMUM_DEQUEUE_COUNT, _Shop(ports, self.rules))
+
+    async def _handle_mailbox_task(self, message: QueueMessage, ports: Ports) -> None:
+        await handle_mailbox_task(message.text, message.dequeue_count, MAXIMUM_DEQUEUE_COUNT, _Shop(ports, self.rules))
+
+    async def _handle_poison(self, message: QueueMessage, ports: Ports) -> None:
+        await collect_poison(message.queue, message.text, ports)
+
+    def forget_costs(self) -> None:
+        self.graph.switchboard.clear_calls()
+        self.dataverse.switchboard.clear_calls()
+        self.journal.entries.clear()
+        self.replies.clear()
+
+    @property
+    def graph_calls(self) -> Counter[str]:
+        """The app's calls to Graph since the costs were last forgotten, by kind."""
+        return self.graph.switchboard.calls["app"]
+
+    @property
+    def dataverse_calls(self) -> Counter[str]:
+        return self.dataverse.switchboard.calls["app"]
+
+    def entries(self, action: str) -> list[JournalEntry]:
+        return [entry for entry in self.journal.entries if entry.action == action]
+
+    def visit(self, technician: Technician | None = None, index: int = 0) -> SampleBooking:
+        """A linked booking of the sample, of the first technician unless said otherwise."""
+        of = technician or self.sample.technicians[0]
+        return [one for one in self.sample.bookings if one.technician is of and one.linked][index]
+
+    async def move_event(self, visit: SampleBooking, *, by: timedelta = timedelta(hours=1), **fields: Any) -> None:
+        """The technician moves a visit's event to `by` after its planned time."""
+        body = {"start": wire(visit.start_at + by), "end": wire(visit.end_at + by), **fields}
+        await self.patch_event(visit.technician.mailbox_id, visit.event_id, body)
+
+    async def patch_event(self, mailbox_id: str, event_id: str, body: dict[str, Any]) -> dict[str, Any]:
+        answer = await self.person.patch(event_path(mailbox_id, event_id), json=body)
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    async def delete_event(self, visit: SampleBooking) -> None:
+        answer = await self.person.delete(event_path(visit.technician.mailbox_id, visit.event_id))
+        assert answer.status_code == 204, answer.text
+
+    async def event(self, visit: SampleBooking) -> dict[str, Any] | None:
+        """The event as its owner sees it in UTC, None when it is gone."""
+        answer = await self.person.get(event_path(visit.technician.mailbox_id, visit.event_id))
+        return dict(answer.json()) if answer.status_code == 200 else None
+
+    async def booking(self, visit: SampleBooking) -> dict[str, Any]:
+        """The booking as the dispatcher sees it: start, end, event id, and status by name."""
+        answer = await self.dispatcher.get(
+            f"/bookableresourcebookings({visit.booking_id})?$select=starttime,endtime,duration,bks_eventid,bks_eventhash"
+            "&$expand=BookingStatus($select=name)"
+        )
+        assert answer.status_code == 200, answer.text
+        row = dict(answer.json())
+        return {**row, "status": row["BookingStatus"]["name"]}
+
+    async def booking_start(self, visit: SampleBooking) -> datetime:
+        return datetime.fromisoformat((await self.booking(visit))["starttime"])
+
+    async def patch_booking(self, visit: SampleBooking, **changes: Any) -> None:
+        """The dispatcher changes a booking."""
+        answer = await self.dispatcher.patch(
+            f"/bookableresourcebookings({visit.booking_id})", json=changes, headers={"If-Match": "*"}
+        )
+        assert answer.status_code == 204, answer.text
+
+    async def set_status(self, visit: SampleBooking, name: str) -> None:
+        answer = await self.dispatcher.get(f"/bookingstatuses?$select=bookingstatusid&$filter=name eq '{name}'")
+        status_id = answer.json()["value"][0]["bookingstatusid"]
+        await self.patch_booking(visit, **{"BookingStatus@odata.bind": f"/bookingstatuses({status_id})"})
+
+    async def assign(self, visit: SampleBooking, technician: Technician) -> None:
+        await self.patch_booking(
+            visit, **{"Resource@odata.bind": f"/bookableresources({technician.resource_id})"}
+        )
+
+    async def control_graph(self, path: str, **body: Any) -> httpx.Response:
+        """A switchboard route of the Graph simulator."""
+        answer = await self.graph_control.post(path, json=body)
+        assert answer.is_success, answer.text
+        return answer
+
+    async def graph_state(self) -> dict[str, Any]:
+        return dict((await self.graph_control.get("/state")).json())
+
+
+class _Shop:
+    """What the handlers work with."""
+
+    def __init__(self, ports: Ports, rules: Rules) -> None:
+        self.ports = ports
+        self.rules = rules
+
+
+def event_path(mailbox_id: str, event_id: str) -> str:
+    return f"/users/{mailbox_id}/events/{quote(event_id, safe='')}"
+
+
+def wire(moment: datetime) -> dict[str, str]:
+    """An aware time as a person's client sends it, in UTC."""
+    return {"dateTime": f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}", "timeZone": "UTC"}
