@@ -12,6 +12,11 @@ from enum import StrEnum
 from sync.core.model import REMEMBERED_ETAGS, Event, EventChange, KnownEvent, Source, Standing
 
 
+PUSH_RECHECKS = 1
+SWEEP_RECHECKS = 5
+"""How often an answer that shows no change is doubted."""
+
+
 class Verdict(StrEnum):
     """What to do with an item before anything is called."""
 
@@ -46,9 +51,14 @@ def judge(item: EventChange, known: KnownEvent, now: datetime, timing: Timing) -
         return Verdict.SEEN
     if known.standing is Standing.FOREIGN and known.remembered_until is not None and known.remembered_until > now:
         return Verdict.FOREIGN
-    if item.etags and not item.is_removed and set(item.etags) <= set(known.etags):
+    if item.etags and not item.is_removed and set(item.etags) <= _handled_etags(item, known):
         return Verdict.ECHO
     return Verdict.PROCEED
+
+
+def _handled_etags(item: EventChange, known: KnownEvent) -> set[str]:
+    """The etags that need no second look. A sweep asks for what was read: it is there to find what a read missed."""
+    return set(known.etags) if item.source is Source.SWEEP else {*known.etags, *known.notified_etags}
 
 
 def is_stale(event: Event, item: EventChange, known: KnownEvent) -> bool:
@@ -56,11 +66,12 @@ def is_stale(event: Event, item: EventChange, known: KnownEvent) -> bool:
 
     Either the event was modified before the state that we saw last, or it is exactly the state that we saw last though
     a notification with an unknown etag, or a removal, says that something changed. The second suspicion is followed up
-    once: a late notification of the same burst looks the same.
+    once, since a late notification of the same burst looks the same; more often for a sweep, whose cursor has moved on.
     """
     if known.modified_at is not None and event.modified_at < known.modified_at:
         return True
-    if event.etag not in known.etags or item.rechecks > 0:
+    limit = SWEEP_RECHECKS if item.source is Source.SWEEP else PUSH_RECHECKS
+    if event.etag not in known.etags or item.rechecks >= limit:
         return False
     return item.is_removed or bool(item.etags and not set(item.etags) & set(known.etags))
 

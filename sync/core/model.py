@@ -120,8 +120,9 @@ REMEMBERED_ETAGS = 8
 class KnownEvent:
     """Our memory of one event, and the lease by which one worker at a time handles it.
 
-    `read_at` is when the last completed read began: it saw every change made before. `etags` are the latest that were
-    processed or produced. `span` is kept for linked events, so that a sweep can tell which of them a window covers.
+    `read_at` is when the last completed read began: it saw every change made before. `etags` are the latest states that
+    we read or wrote; `notified_etags` those that handled notifications named, which a read may have missed. `span` is
+    kept for linked events, so that a sweep can tell which of them a window covers.
     """
 
     mailbox_id: str
@@ -130,6 +131,7 @@ class KnownEvent:
     booking_id: str | None = None
     span: TimeSpan | None = None
     etags: tuple[str, ...] = ()
+    notified_etags: tuple[str, ...] = ()
     modified_at: datetime | None = None
     read_at: datetime | None = None
     remembered_until: datetime | None = None
@@ -137,9 +139,10 @@ class KnownEvent:
     leased_until: datetime | None = None
     version: str | None = None
 
-    def remember_etags(self, *etags: str) -> tuple[str, ...]:
-        """The remembered etags with `etags` as the newest."""
-        return (*(old for old in self.etags if old not in etags), *dict.fromkeys(etags))[-REMEMBERED_ETAGS:]
+
+def newest_etags(earlier: tuple[str, ...], *etags: str) -> tuple[str, ...]:
+    """The remembered etags with `etags` as the newest, the oldest forgotten."""
+    return (*(old for old in earlier if old not in etags), *dict.fromkeys(etags))[-REMEMBERED_ETAGS:]
 
 
 def event_hash(event_id: str) -> str:

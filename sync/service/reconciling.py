@@ -12,7 +12,7 @@ from typing import assert_never
 
 from sync.core.coalescing import Verdict, is_stale, judge
 from sync.core.errors import Busy, NotFound, PreconditionFailed, StaleRead, SyncError
-from sync.core.model import Booking, Event, EventChange, KnownEvent, Link, Standing, TimeSpan
+from sync.core.model import Booking, Event, EventChange, KnownEvent, Link, Standing, TimeSpan, newest_etags
 from sync.core.reconcile import (
     ABSENT,
     Action,
@@ -236,7 +236,7 @@ class _Reconciliation:
                 standing=Standing.LINKED,
                 booking_id=action.booking_id,
                 span=twin.span,
-                etags=earlier.remember_etags(twin.etag),
+                etags=newest_etags(earlier.etags, twin.etag),
                 modified_at=twin.modified_at,
             )
         )
@@ -291,11 +291,9 @@ class _Reconciliation:
         self, standing: Standing, pair: Pair, *, booking_id: str | None = None, span: TimeSpan | None = None
     ) -> None:
         """Note what we learnt about the event and give the lease back."""
-        etags = self._item.etags
-        modified_at = self._known.modified_at
+        etags, modified_at = self._known.etags, self._known.modified_at
         if isinstance(pair.event, Event):
-            etags = (*etags, pair.event.etag)
-            modified_at = pair.event.modified_at
+            etags, modified_at = newest_etags(etags, pair.event.etag), pair.event.modified_at
         forgets = standing in (Standing.FOREIGN, Standing.ENDED)
         await self._ports.state.save_known_event(
             replace(
@@ -303,7 +301,8 @@ class _Reconciliation:
                 standing=standing,
                 booking_id=booking_id or self._known.booking_id,
                 span=span or self._known.span,
-                etags=self._known.remember_etags(*etags),
+                etags=etags,
+                notified_etags=newest_etags(self._known.notified_etags, *self._item.etags),
                 modified_at=modified_at,
                 read_at=self._began_at,
                 remembered_until=self._began_at + self._rules.timing.foreign_memory if forgets else None,
