@@ -127,11 +127,56 @@ class Sample:
 
 
 _JOBS = (
-    ("Northwind Traders", "Yvonne McKay", "Boiler loses pressure", "Leak", "High", "Repair", "12 Harbour Street", "Bergen"),
-    ("Fabrikam Residences", "Sven Mortensen", "Yearly lift inspection", "Inspection", "Normal", "Preventive", "4 Mill Lane", "Oslo"),
-    ("Litware Foods", "Nancy Anderson", "Cold room above 8 degrees", "Cooling failure", "Urgent", "Repair", "77 Market Square", "Drammen"),
-    ("Adventure Works", "Paul Cannon", "Fit a second charging point", "Installation", "Normal", "Installation", "3 Station Road", "Moss"),
-    ("Coho Winery", "Rene Valdes", "Pump makes noise <loud & shrill>", "Noise", "Low", "Repair", "1 Vineyard Hill", "Asker"),
+    (
+        "Northwind Traders",
+        "Yvonne McKay",
+        "Boiler loses pressure",
+        "Leak",
+        "High",
+        "Repair",
+        "12 Harbour Street",
+        "Bergen",
+    ),
+    (
+        "Fabrikam Residences",
+        "Sven Mortensen",
+        "Yearly lift inspection",
+        "Inspection",
+        "Normal",
+        "Preventive",
+        "4 Mill Lane",
+        "Oslo",
+    ),
+    (
+        "Litware Foods",
+        "Nancy Anderson",
+        "Cold room above 8 degrees",
+        "Cooling failure",
+        "Urgent",
+        "Repair",
+        "77 Market Square",
+        "Drammen",
+    ),
+    (
+        "Adventure Works",
+        "Paul Cannon",
+        "Fit a second charging point",
+        "Installation",
+        "Normal",
+        "Installation",
+        "3 Station Road",
+        "Moss",
+    ),
+    (
+        "Coho Winery",
+        "Rene Valdes",
+        "Pump makes noise <loud & shrill>",
+        "Noise",
+        "Low",
+        "Repair",
+        "1 Vineyard Hill",
+        "Asker",
+    ),
 )
 _SLOTS = ((7, 0, 90), (9, 0, 120), (12, 0, 60), (13, 30, 120))
 """Hour and minute (UTC) at which a visit of a full week starts, and its minutes."""
@@ -144,8 +189,8 @@ def _monday_of(day: date) -> datetime:
 def build_sample(today: date) -> Sample:
     """The sample company in the week after `today`, so that most of its visits lie in the future."""
     monday = _monday_of(today) + timedelta(days=7)
-    orders = []
-    bookings = []
+    orders: list[WorkOrder] = []
+    bookings: list[SampleBooking] = []
     for technician in TECHNICIANS:
         if technician.full_week:
             starts = [monday + timedelta(days=d, hours=h, minutes=m) for d in range(5) for h, m, _ in _SLOTS]
@@ -156,19 +201,32 @@ def build_sample(today: date) -> Sample:
         for index, (start_at, minutes) in enumerate(zip(starts, lengths, strict=True)):
             account, contact, summary, incident, priority, kind, street, city = _JOBS[index % len(_JOBS)]
             order = WorkOrder(
-                number=f"WO-{len(orders) + 1:05}", account=account, contact=contact, summary=summary,
-                incident=incident, priority=priority, type=kind, street=street, city=city,
+                number=f"WO-{len(orders) + 1:05}",
+                account=account,
+                contact=contact,
+                summary=summary,
+                incident=incident,
+                priority=priority,
+                type=kind,
+                street=street,
+                city=city,
             )
             orders.append(order)
             bookings.append(
                 SampleBooking(
-                    technician=technician, work_order=order, name=order.number,
-                    start_at=start_at, end_at=start_at + timedelta(minutes=minutes),
-                    status=_status_of(technician, index), linked=technician.has_mailbox,
+                    technician=technician,
+                    work_order=order,
+                    name=order.number,
+                    start_at=start_at,
+                    end_at=start_at + timedelta(minutes=minutes),
+                    status=_status_of(technician, index),
+                    linked=technician.has_mailbox,
                 )
             )
     return Sample(
-        technicians=TECHNICIANS, work_orders=tuple(orders), bookings=tuple(bookings),
+        technicians=TECHNICIANS,
+        work_orders=tuple(orders),
+        bookings=tuple(bookings),
         private_events=tuple(_private_events(monday)),
     )
 
@@ -183,9 +241,12 @@ def _private_events(monday: datetime) -> list[PrivateEvent]:
     subjects = (("Dentist", 1, 15), ("School play", 3, 16), ("Team breakfast", 4, 6))
     return [
         PrivateEvent(
-            technician=technician, subject=subject,
-            start_at=monday + timedelta(days=day, hours=hour), end_at=monday + timedelta(days=day, hours=hour + 1),
+            technician=technician,
+            subject=subject,
+            start_at=monday + timedelta(days=day, hours=hour),
+            end_at=monday + timedelta(days=day, hours=hour + 1),
         )
-        for technician in TECHNICIANS if technician.has_mailbox
+        for technician in TECHNICIANS
+        if technician.has_mailbox
         for subject, day, hour in subjects
     ]
