@@ -74,7 +74,9 @@ class Fault:
     def from_json(cls, data: dict[str, Any]) -> "Fault":
         known = {f.name for f in fields(cls)}
         if unknown := set(data) - known:
-            raise ValueError(f"unknown fault fields: {', '.join(sorted(unknown))}; known are {', '.join(sorted(known))}")
+            raise ValueError(
+                f"unknown fault fields: {', '.join(sorted(unknown))}; known are {', '.join(sorted(known))}"
+            )
         return cls(**data)
 
     def matches(self, kind: str, path: str, caller: Caller) -> bool:
@@ -139,7 +141,7 @@ class Switchboard:
         handle: Callable[[], Awaitable[Response]],
         lane: str = "",
     ) -> Response:
-        """Count the call, apply the first matching fault and serve it. `lane` (a mailbox) is watched for concurrency."""
+        """Count the call, apply the first matching fault, serve it. `lane` (a mailbox) is watched for concurrency."""
         self.calls[caller][kind] += 1
         self.in_flight[lane] += 1
         self.most_in_flight[lane] = max(self.most_in_flight[lane], self.in_flight[lane])
