@@ -5,9 +5,11 @@ time passes only when nothing is left to do at the present moment. People act on
 """
 
 import asyncio
+import json
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -19,6 +21,7 @@ from kiota_authentication_azure.azure_identity_authentication_provider import Az
 from local.dataverse.server import SWITCHES as DATAVERSE_SWITCHES
 from local.dataverse.server import DataverseSimulator
 from local.graph.door import DoorAnswer
+from local.graph.events import Access
 from local.graph.server import build_app
 from local.graph.simulator import GraphSimulator
 from local.sample import TENANT_ID, Sample, SampleBooking, Technician, build_sample
@@ -30,7 +33,7 @@ from sync.adapters.graph_wire import classify_graph_failure
 from sync.adapters.static_token import StaticTokenCredential
 from sync.adapters.transport import Classify, Transport
 from sync.core.model import JournalEntry, MailboxJob, Source
-from sync.core.notifications import accept_changes, accept_lifecycle
+from sync.core.notifications import accept_changes, accept_lifecycle, client_state
 from sync.core.rules import Rules
 from sync.core.subscriptions import SubscriptionPolicy
 from sync.core.work import EVENT_CHANGES_QUEUE, MAILBOX_TASKS_QUEUE, POISON_SUFFIX
@@ -74,6 +77,7 @@ class Tenant:
         self._graph_transport = httpx.ASGITransport(app=build_app(self.graph))
         self._dataverse_transport = httpx.ASGITransport(app=self.dataverse.app)
         self.sample: Sample = build_sample(START.date())
+        self.technician = self.sample.technicians[0]
         self.state, self.journal, self.letters = FakeStateStore(), FakeJournal(), FakeDeadLetters()
         self.queue = FakeWorkQueue(self.clock.now)
         self.rules = rules or Rules(
@@ -99,6 +103,15 @@ class Tenant:
             headers={"Authorization": f"Bearer {PERSON_TOKEN}"},
         )
         self.graph_control = httpx.AsyncClient(transport=self._graph_transport, base_url="http://127.0.0.1:7080/_control")
+
+    @classmethod
+    async def small(cls, *, technician: int = 3, **switches: Any) -> "Tenant":
+        """A started tenant that syncs one technician's mailbox, by default one of two visits: quick to start."""
+        tenant = cls(switches=switches)
+        tenant.technician = tenant.sample.technicians[technician]
+        tenant.rules = replace(tenant.rules, mailboxes=(tenant.technician.mailbox_id,))
+        await tenant.start()
+        return tenant
 
     def build_ports(self) -> Ports:
         """Ports as one more instance of the app would have them, over the same state."""
@@ -200,8 +213,8 @@ class Tenant:
                 return
             self.clock.advance(max((min(due) - self.clock.now()).total_seconds(), 0.001))
 
-    async def work_due(self, ports: Ports | None = None) -> int:
-        """Handle every message that is visible now, up to a host's batch at once, as the host would; answers how many."""
+    async def work_due(self, ports: Ports | None = None, *, limit: int = MESSAGES_AT_ONCE) -> int:
+        """Handle the messages that are visible now, up to `limit` of a queue at once, as the host would; how many."""
         handlers: dict[str, Callable[[QueueMessage, Ports], Awaitable[None]]] = {
             EVENT_CHANGES_QUEUE: self._handle_event_change,
             MAILBOX_TASKS_QUEUE: self._handle_mailbox_task,
@@ -211,7 +224,7 @@ class Tenant:
         taken = [
             (handler, message)
             for queue, handler in handlers.items()
-            for message in self.queue.take_due(queue, self.clock.now(), limit=MESSAGES_AT_ONCE)
+            for message in self.queue.take_due(queue, self.clock.now(), limit=limit)
         ]
         await asyncio.gather(*(self._host(handler, message, ports or self.ports) for handler, message in taken))
         return len(taken)
@@ -263,8 +276,8 @@ class Tenant:
         return [entry for entry in self.journal.entries if entry.action == action]
 
     def visit(self, technician: Technician | None = None, index: int = 0) -> SampleBooking:
-        """A linked booking of the sample, of the first technician unless said otherwise."""
-        of = technician or self.sample.technicians[0]
+        """A linked booking of the sample, of `self.technician` unless said otherwise."""
+        of = technician or self.technician
         return [one for one in self.sample.bookings if one.technician is of and one.linked][index]
 
     async def move_event(self, visit: SampleBooking, *, by: timedelta = timedelta(hours=1), **fields: Any) -> None:
@@ -325,6 +338,64 @@ class Tenant:
     async def graph_state(self) -> dict[str, Any]:
         return dict((await self.graph_control.get("/state")).json())
 
+    def switch(self, **switches: Any) -> None:
+        """Set switches of the Graph simulator."""
+        self.graph.switchboard.set_switches(switches)
+
+    async def set_access(self, technician: Technician, access: Access) -> None:
+        """Give the app access to a mailbox, or take it away."""
+        await self.control_graph("/mailboxes", mailbox_id=technician.mailbox_id, access=access)
+
+    async def notify(self, visit: SampleBooking, change_type: str, *, etag: str | None = None) -> None:
+        """Post one genuine notification about a visit's event, as Graph may at any moment."""
+        mailbox_id = visit.technician.mailbox_id
+        item = {
+            "tenantId": TENANT_ID,
+            "clientState": client_state(mailbox_id, SECRET),
+            "changeType": change_type,
+            "resourceData": {"id": visit.event_id, **({"@odata.etag": etag} if etag else {})},
+        }
+        await self.post(self._url("notifications"), json.dumps({"value": [item]}).encode(), "application/json", 3)
+
+    async def notify_lifecycle(self, technician: Technician, event: str, **changes: Any) -> None:
+        """Post one lifecycle notification about a mailbox; `changes` forge it."""
+        item = {
+            "tenantId": TENANT_ID,
+            "clientState": client_state(technician.mailbox_id, SECRET),
+            "subscriptionId": "4b1cd9f2-0000-4000-8000-000000000000",
+            "lifecycleEvent": event,
+            **changes,
+        }
+        await self.post(self._url("lifecycle"), json.dumps({"value": [item]}).encode(), "application/json", 3)
+
+    @staticmethod
+    def _url(door: str) -> str:
+        return f"{PUBLIC_URL}/api/graph/{door}"
+
+    async def run_timers(self, period: timedelta, *, every: timedelta = timedelta(minutes=15)) -> None:
+        """Let `period` pass with both timers at work."""
+        end = self.clock.now() + period
+        while self.clock.now() < end:
+            self.clock.advance(every.total_seconds())
+            await self.maintain()
+            await self.sweep()
+            await self.settle(limit=every)
+
+    @property
+    def app_writes(self) -> Counter[str]:
+        """The app's writes to bookings and events since the costs were last forgotten, by kind."""
+        calls = self.graph_calls + self.dataverse_calls
+        return Counter({kind: n for kind, n in calls.items() if not kind.startswith("subscription.") and _writes(kind)})
+
+    async def assert_converged(self) -> None:
+        """Both kinds of sweep find nothing to write, and nobody ever got a mail."""
+        self.forget_costs()
+        for is_full in (False, True, False):
+            await self.sweep(is_full=is_full)
+            await self.settle()
+        assert not self.app_writes, self.app_writes
+        assert not self.graph.world.mails
+
 
 class _Shop:
     """What the handlers work with."""
@@ -332,6 +403,10 @@ class _Shop:
     def __init__(self, ports: Ports, rules: Rules) -> None:
         self.ports = ports
         self.rules = rules
+
+
+def _writes(kind: str) -> bool:
+    return kind.partition(".")[2] in ("create", "update", "upsert", "delete", "cancel")
 
 
 def event_path(mailbox_id: str, event_id: str) -> str:

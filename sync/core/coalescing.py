@@ -47,13 +47,25 @@ def judge(item: EventChange, known: KnownEvent, now: datetime, timing: Timing) -
         return Verdict.WAIT
     if item.source is Source.REPLAY:
         return Verdict.PROCEED
-    if known.read_at is not None and known.read_at > item.received_at + timing.clock_margin:
+    if _was_read_after(item, known, timing) and not _contradicts_last_read(item, known):
         return Verdict.SEEN
     if known.standing is Standing.FOREIGN and known.remembered_until is not None and known.remembered_until > now:
         return Verdict.FOREIGN
     if item.etags and not item.is_removed and set(item.etags) <= _handled_etags(item, known):
         return Verdict.ECHO
     return Verdict.PROCEED
+
+
+def _was_read_after(item: EventChange, known: KnownEvent, timing: Timing) -> bool:
+    return known.read_at is not None and known.read_at > item.received_at + timing.clock_margin
+
+
+def _contradicts_last_read(item: EventChange, known: KnownEvent) -> bool:
+    """Whether the event is reported removed though our last read found it.
+
+    Graph may still answer an event that lies among the deleted items; only a removal makes us look where it is.
+    """
+    return item.is_removed and known.standing is Standing.LINKED
 
 
 def _handled_etags(item: EventChange, known: KnownEvent) -> set[str]:

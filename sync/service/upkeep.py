@@ -59,7 +59,8 @@ async def maintain_subscriptions(ports: Ports, rules: Rules, *, until: datetime)
         if step.mailbox_id not in resting
     ]
     done = await _carry_out(plan, records, ports, until)
-    logger.info("Subscription upkeep: %s.", dict(done) or "nothing to do", extra={"action": "upkeep", **done})
+    summary = ", ".join(f"{kind} {count}" for kind, count in done.items()) or "nothing to do"
+    logger.info("Subscription upkeep: %s.", summary, extra={"action": "upkeep", "done": dict(done)})
     return done
 
 
@@ -128,7 +129,7 @@ async def _carry_out(
             except SyncError as error:
                 results = [error] * len(batch)
         for step, result in zip(batch, results, strict=True):
-            done[f"{step.change} failed" if isinstance(result, Exception) else step.change] += 1
+            done[f"{step.change} failed" if isinstance(result, Exception) else str(step.change)] += 1
             await _settle(step, result, records.get(step.mailbox_id), ports)
 
     for phase in ([Change.REMOVE], [Change.RENEW, Change.CREATE]):

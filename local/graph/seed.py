@@ -1,0 +1,57 @@
+"""The sample company's mailboxes: linked bookings as marked events, and the private events between them."""
+
+from datetime import timedelta
+from typing import Any
+
+from local.graph.event_body import default_properties
+from local.graph.events import Access
+from local.graph.odata import property_id
+from local.graph.world import GraphWorld
+from local.sample import BOOKING_ID_PROPERTY, EXTENSION_NAME, PrivateEvent, Sample, SampleBooking
+
+BOOKING_ID_FIELD = "bookingSyncGuid"
+"""The property of the open extension that holds the booking id."""
+
+_AGE = timedelta(days=1)
+
+
+def seed(world: GraphWorld, sample: Sample) -> None:
+    """Fill an empty world. The events are a day old, so that no stale read misses them."""
+    for technician in sample.technicians:
+        access: Access = "ok" if technician.has_mailbox else "not_enabled"
+        world.add_mailbox(technician.mailbox_id, technician.address, technician.name, access)
+    for booking in sample.bookings:
+        if booking.linked:
+            _seed_event(world, booking, marked_event_fields(booking))
+    for private in sample.private_events:
+        _seed_event(world, private, _fields(private, {"subject": private.subject}))
+
+
+def _seed_event(world: GraphWorld, source: SampleBooking | PrivateEvent, fields: dict[str, Any]) -> None:
+    mailbox = world.mailboxes[source.technician.mailbox_id]
+    world.seed(mailbox, source.event_id, world.now - _AGE, fields)
+
+
+def marked_event_fields(booking: SampleBooking) -> dict[str, Any]:
+    """Fields of the event that stands for a booking, with both marks and without attendees."""
+    order = booking.work_order
+    properties: dict[str, Any] = {"subject": booking.name}
+    if order is not None:
+        address = {"street": order.street, "city": order.city}
+        properties = {
+            "subject": f"{order.number} {order.summary}",
+            "location": {"displayName": f"{order.street}, {order.city}", "address": address},
+        }
+    return {
+        **_fields(booking, properties),
+        "extensions": {EXTENSION_NAME: {BOOKING_ID_FIELD: booking.booking_id}},
+        "extended_properties": {property_id(BOOKING_ID_PROPERTY): booking.booking_id},
+    }
+
+
+def _fields(source: SampleBooking | PrivateEvent, properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "start_at": source.start_at,
+        "end_at": source.end_at,
+        "properties": {**default_properties(), **properties},
+    }
