@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from sync import bootstrap
-from sync.core.errors import ConfigurationError, SyncError
+from sync.core.errors import ConfigurationError, SyncError, TransientError
 from sync.core.model import DeadLetter, MailboxJob, Source
 from sync.service.breaker import release
 from sync.service.disposal import replay
@@ -32,6 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigurationError as error:
         print(error, file=sys.stderr)
         return 2
+    except TransientError as error:
+        print(f"{error.reason}\nTry again later.", file=sys.stderr)
+        return 3
     except SyncError as error:
         print(f"{error.reason}\n{error.mend}", file=sys.stderr)
         return 3
@@ -64,7 +67,9 @@ def _parser() -> argparse.ArgumentParser:
     which.add_argument("--class", dest="error_class", help="all of this error class")
     which.add_argument("--all", action="store_true", help="all of them")
     sweep = add("sweep", _sweep, "queue a sweep of mailboxes now")
-    sweep.add_argument("mailbox", nargs="*", help="Entra object ids; none for every wanted mailbox")
+    sweep.add_argument(
+        "mailbox", nargs="*", help="Entra object ids; none for every wanted mailbox, quarantined ones too"
+    )
     sweep.add_argument("--full", action="store_true", help="forget the cursor and read the whole window")
     let_go = add("release", _release, "let a held breaker pass deletions for an hour, and replay what it held")
     let_go.add_argument("mailbox", help="Entra object id")
@@ -72,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     story.add_argument("mailbox", help="Entra object id")
     story.add_argument("--event", help="only this event id")
     story.add_argument("--booking", help="only this booking id")
+    story.add_argument("--correlation", help="only the item with this correlation id")
     story.add_argument("--limit", type=int, default=50, help="at most so many rows (default 50)")
     return parser
 
@@ -111,6 +117,7 @@ async def _letters(options: argparse.Namespace, shop: bootstrap.Workshop) -> int
     for letter in found:
         _print(options, asdict(letter), f"{letter.letter_id}  {letter.error_class}  {_text(letter.at)}")
         if not options.json:
+            print(f"    mailbox {letter.mailbox_id or '-'}  [{letter.correlation_id}]")
             print(f"    {letter.reason}\n    mend: {letter.mend}")
     return 0 if found else _nothing("There are no such dead letters.")
 
@@ -140,7 +147,7 @@ async def _sweep(options: argparse.Namespace, shop: bootstrap.Workshop) -> int:
         )
         await shop.ports.queue.put(task)
     if not options.mailbox:
-        count = await queue_sweeps(shop.ports, shop.rules, is_full=options.full)
+        count = await queue_sweeps(shop.ports, shop.rules, source=Source.REPLAY, is_full=options.full)
     _print(options, {"queued": count}, f"Queued {count} sweeps.")
     return 0
 
@@ -164,7 +171,10 @@ async def _release(options: argparse.Namespace, shop: bootstrap.Workshop) -> int
 async def _journal(options: argparse.Namespace, shop: bootstrap.Workshop) -> int:
     count = 0
     entries = shop.ports.journal.list_entries(
-        options.mailbox.lower(), event_id=options.event, booking_id=options.booking
+        options.mailbox.lower(),
+        event_id=options.event,
+        booking_id=options.booking,
+        correlation_id=options.correlation,
     )
     async for entry in entries:
         moved = f" {entry.before} -> {entry.after}" if entry.after else ""

@@ -89,9 +89,7 @@ def _rules(reader: "_Reader", public_url: str | None) -> Rules:
             conflict_winner=reader.read("CONFLICT_WINNER", _one_of(Winner), default=Winner.DYNAMICS) or Winner.DYNAMICS,
             on_deletion=reader.read("ON_EVENT_DELETED", _one_of(OnDeletion), default=OnDeletion.CANCEL)
             or OnDeletion.CANCEL,
-            cancellable=frozenset(
-                reader.read("CANCELLABLE_PHASES", _list_of(_one_of(BookingPhase)), default="scheduled,traveling") or ()
-            ),
+            cancellable=frozenset(reader.read("CANCELLABLE_PHASES", _phases, default="scheduled,traveling") or ()),
         ),
         timing=Timing(
             clock_margin=timedelta(seconds=reader.read("CLOCK_MARGIN_SECONDS", _number(0, 60), default="1") or 0)
@@ -101,12 +99,13 @@ def _rules(reader: "_Reader", public_url: str | None) -> Rules:
             future=_days(reader.read("WINDOW_FUTURE_DAYS", _number(1, 730), default="42")),
         ),
         breaker=BreakerPolicy(
-            number=int(reader.read("BREAKER_NUMBER", _number(0, 100_000), default="10") or 0),
+            number=reader.read("BREAKER_NUMBER", _whole_number(0, 100_000), default="10") or 0,
             share=(reader.read("BREAKER_SHARE_PERCENT", _number(0, 100), default="50") or 0) / 100,
         ),
         subscriptions=SubscriptionPolicy(
             notification_url=f"{public_url}/api/graph/notifications",
             lifecycle_url=f"{public_url}/api/graph/lifecycle",
+            is_rotating=bool(reader.text("CLIENT_STATE_SECRET_PREVIOUS")),
         ),
     )
 
@@ -135,7 +134,7 @@ SETTING_NAMES = (
     "MAINTAIN_SCHEDULE",
     "SWEEP_SCHEDULE",
 )
-"""Every setting of the app's own, in the order of `docs/configure.md`."""
+"""Every setting of the app's own, in the order of `local.settings.sample.json`."""
 
 
 class _Reader:
@@ -177,6 +176,8 @@ def _base_url(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise ValueError("is not a web address")
+    if parts.port == 0:  # Reading it raises ValueError for what is no port.
+        raise ValueError("has no usable port")
     if parts.scheme == "http" and not is_loopback(text):
         raise ValueError("must be https (http is accepted on loopback addresses only)")
     return text.rstrip("/")
@@ -206,6 +207,16 @@ def _number(lowest: float, highest: float) -> Callable[[str], float]:
     return parse
 
 
+def _whole_number(lowest: int, highest: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        value = _number(lowest, highest)(text)
+        if value != int(value):
+            raise ValueError("is not a whole number")
+        return int(value)
+
+    return parse
+
+
 def _one_of[E: StrEnum](kind: type[E]) -> Callable[[str], E]:
     def parse(text: str) -> E:
         try:
@@ -218,9 +229,17 @@ def _one_of[E: StrEnum](kind: type[E]) -> Callable[[str], E]:
 
 def _list_of[T](parse_one: Callable[[str], T]) -> Callable[[str], tuple[T, ...]]:
     def parse(text: str) -> tuple[T, ...]:
-        return tuple(parse_one(part.strip()) for part in text.split(",") if part.strip())
+        values = tuple(parse_one(part.strip()) for part in text.split(",") if part.strip())
+        if not values:
+            raise ValueError("lists nothing")
+        return values
 
     return parse
+
+
+def _phases(text: str) -> tuple[BookingPhase, ...]:
+    """A list of phases; the word `none` for an empty one."""
+    return () if text.lower() == "none" else _list_of(_one_of(BookingPhase))(text)
 
 
 def _schedule(text: str) -> str:
@@ -258,14 +277,23 @@ def _local_token(reader: _Reader, graph_url: str | None, dataverse_url: str | No
 def _storage(reader: _Reader) -> StorageAddress:
     """The host's own storage settings, in the forms that the Functions documentation gives (functions-reference)."""
     prefix = "AzureWebJobsStorage"
-    if connection_string := reader.read(prefix, str, default=""):
-        return StorageAddress(connection_string=connection_string)
-    account = reader.text(f"{prefix}__accountName")
-    queue_uri = reader.text(f"{prefix}__queueServiceUri") or (account and f"https://{account}.queue.core.windows.net")
-    table_uri = reader.text(f"{prefix}__tableServiceUri") or (account and f"https://{account}.table.core.windows.net")
+    if reader.text(prefix):
+        return StorageAddress(connection_string=reader.read(prefix, str))
+    account = reader.read(f"{prefix}__accountName", _account_name, default="")
+    queue_uri = reader.read(f"{prefix}__queueServiceUri", _base_url, default="")
+    table_uri = reader.read(f"{prefix}__tableServiceUri", _base_url, default="")
+    if account:
+        queue_uri = queue_uri or f"https://{account}.queue.core.windows.net"
+        table_uri = table_uri or f"https://{account}.table.core.windows.net"
     if not (queue_uri and table_uri):
         reader.problems.append(
             f"{prefix} is missing: set it, or {prefix}__accountName, or both {prefix}__queueServiceUri "
             f"and {prefix}__tableServiceUri"
         )
-    return StorageAddress(queue_uri=queue_uri or None, table_uri=table_uri or None)
+    return StorageAddress(queue_uri=queue_uri, table_uri=table_uri)
+
+
+def _account_name(text: str) -> str:
+    if not (text.isascii() and text.isalnum() and 3 <= len(text) <= 24):
+        raise ValueError("is not the name of a storage account")
+    return text

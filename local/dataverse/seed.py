@@ -39,9 +39,12 @@ def status_id(name: str) -> str:
     return guid(f"bookingstatus:{name}")
 
 
-def event_hash(event_id: str) -> str:
-    """The alternate key of a booking: lower-case hex SHA-256 of its event id (ids are case-sensitive, keys are not)."""
-    return hashlib.sha256(event_id.encode()).hexdigest()
+def event_hash(mailbox_id: str, event_id: str) -> str:
+    """The alternate key of a booking: lower-case hex SHA-256 of mailbox id, colon and event id.
+
+    Ids are case-sensitive and keys are not, and the same id in another mailbox is another event.
+    """
+    return hashlib.sha256(f"{mailbox_id}:{event_id}".encode()).hexdigest()
 
 
 def fill(world: "DataverseWorld", today: date) -> Mapping[Caller, str]:
@@ -183,5 +186,5 @@ class _Seed:
             msdyn_bookingsetupmetadataid=guid("bookingsetupmetadata:msdyn_workorder") if booking.work_order else None,
             msdyn_bookingmethod=MANUAL_BOOKING,
             bks_eventid=booking.event_id if booking.linked else None,
-            bks_eventhash=event_hash(booking.event_id) if booking.linked else None,
+            bks_eventhash=event_hash(booking.technician.mailbox_id, booking.event_id) if booking.linked else None,
         )

@@ -24,9 +24,9 @@ from sync.adapters.dataverse_wire import (
     wire_time,
 )
 from sync.adapters.transport import TIMEOUT, Answer, Transport
-from sync.core.errors import ConfigurationError, InvalidPayload, NotFound, Refused
+from sync.core.errors import InvalidPayload, NotFound, PermanentError, Refused
 from sync.core.model import Booking, TimeSpan, event_hash
-from sync.service.ports import Clock
+from sync.service.ports import Clock, EventAddress
 
 API_PATH = "/api/data/v9.2/"
 REQUESTS_IN_FLIGHT = 8
@@ -76,8 +76,9 @@ class DataverseClient:
     async def find_booking(self, booking_id: str) -> Booking | None:
         return await self._find(f"bookableresourcebookings({booking_id})")
 
-    async def find_booking_of_event(self, event_id: str) -> Booking | None:
-        return await self._find(f"bookableresourcebookings({EVENT_HASH_COLUMN}='{event_hash(event_id)}')")
+    async def find_booking_of_event(self, mailbox_id: str, event_id: str) -> Booking | None:
+        key = event_hash(mailbox_id, event_id)
+        return await self._find(f"bookableresourcebookings({EVENT_HASH_COLUMN}='{key}')")
 
     async def _find(self, address: str) -> Booking | None:
         try:
@@ -87,7 +88,7 @@ class DataverseClient:
         return booking_from_wire(answer.json())
 
     async def update_booking(
-        self, booking_id: str, *, etag: str, span: TimeSpan | None = None, event_id: str | None = None
+        self, booking_id: str, *, etag: str, span: TimeSpan | None = None, event: EventAddress | None = None
     ) -> str:
         changes: dict[str, Any] = {}
         if span is not None:
@@ -95,8 +96,8 @@ class DataverseClient:
             changes["starttime"] = wire_time(span.start_at)
             changes["endtime"] = wire_time(span.end_at)
             changes["duration"] = span.minutes
-        if event_id is not None:
-            changes |= {EVENT_ID_COLUMN: event_id, EVENT_HASH_COLUMN: event_hash(event_id)}
+        if event is not None:
+            changes |= {EVENT_ID_COLUMN: event.event_id, EVENT_HASH_COLUMN: event_hash(*event)}
         return await self._patch("booking.update", booking_id, etag, changes)
 
     async def cancel_booking(self, booking_id: str, *, etag: str) -> None:
@@ -119,7 +120,9 @@ class DataverseClient:
             " and BookingStatus/status ne 3"
         )
         async for row in self._pages("booking.query", f"bookableresourcebookings?{BOOKING_QUERY}", condition):
-            yield booking_from_wire(row)
+            booking = booking_from_wire(row)
+            if booking.event_id is not None and booking.names(mailbox_id, booking.event_id):
+                yield booking
 
     async def list_mailboxes(self) -> AsyncIterator[str]:
         address = (
@@ -169,14 +172,12 @@ class DataverseClient:
         for address, column in _CANCELLED_STATUS_SOURCES:
             try:
                 answer = await self._request("status.query", "GET", address)
-            except (NotFound, Refused):
-                continue  # That table belongs to a solution which is not installed here.
+            except PermanentError:
+                continue  # That table belongs to a solution which is not installed here, or is not ours to read.
             found = [row[column] for row in answer.json().get("value", []) if row.get(column)]
             if found:
                 return str(found[0])
-        raise ConfigurationError(
-            ["CANCELLED_STATUS_ID is needed: Dataverse has no booking status that means cancelled"]
-        )
+        raise Refused("No booking status that means cancelled can be read: set CANCELLED_STATUS_ID, then replay.")
 
     async def _request(
         self,

@@ -14,6 +14,7 @@ from sync.core.errors import (
     NotFound,
     PreconditionFailed,
     Refused,
+    ServiceUnavailable,
     SyncError,
 )
 from sync.core.model import Booking, BookingPhase, TimeSpan
@@ -23,7 +24,7 @@ EVENT_HASH_COLUMN = "bks_eventhash"
 """The event id as it is, and its digest, which carries the alternate key (see `event_hash`)."""
 
 BOOKING_QUERY = (
-    f"$select=bookableresourcebookingid,starttime,endtime,modifiedon,{EVENT_ID_COLUMN}"
+    f"$select=bookableresourcebookingid,starttime,endtime,modifiedon,{EVENT_ID_COLUMN},{EVENT_HASH_COLUMN}"
     "&$expand=BookingStatus($select=status,msdyn_fieldservicestatus),"
     "Resource($select=resourcetype;$expand=UserId($select=azureactivedirectoryobjectid))"
 )
@@ -50,12 +51,13 @@ def booking_from_wire(row: dict[str, Any]) -> Booking:
             booking_id=row["bookableresourcebookingid"].lower(),
             etag=row["@odata.etag"],
             span=TimeSpan(start_at=_instant(row["starttime"]), end_at=_instant(row["endtime"])),
-            phase=_phase(row.get("BookingStatus") or {}),
+            phase=_phase(row["BookingStatus"]),
             mailbox_id=_mailbox_id(row.get("Resource") or {}),
             event_id=row.get(EVENT_ID_COLUMN) or None,
+            event_hash=row.get(EVENT_HASH_COLUMN) or None,
             modified_at=_instant(row["modifiedon"]),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InvalidPayload(f"A booking cannot be read: {error!r}") from error
 
 
@@ -65,14 +67,22 @@ def wire_time(moment: datetime) -> str:
 
 
 def _instant(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
+    """A time as Dataverse writes it; one without a zone is UTC, as it would be on the way in."""
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def _phase(status: dict[str, Any]) -> BookingPhase:
-    """What a status row means: Field Service's own value where it is set, else proposed, committed or cancelled."""
-    if status.get("status") == _STATUS_CANCELLED:
+    """What a status row means: Field Service's own value where it is set, else proposed, committed or cancelled.
+
+    Raises `KeyError` for a row that shows no status, which a missing read privilege looks like.
+    """
+    if status["status"] == _STATUS_CANCELLED:
         return BookingPhase.CANCELLED
-    return _PHASE_OF_FIELD_SERVICE_STATUS.get(status.get("msdyn_fieldservicestatus", 0), BookingPhase.SCHEDULED)
+    field_service_status = status.get("msdyn_fieldservicestatus")
+    if field_service_status is None:
+        return BookingPhase.SCHEDULED
+    return _PHASE_OF_FIELD_SERVICE_STATUS.get(field_service_status, BookingPhase.OTHER)
 
 
 def _mailbox_id(resource: dict[str, Any]) -> str | None:
@@ -96,6 +106,8 @@ def classify_dataverse_failure(operation: str, answer: Answer, wait_seconds: flo
         return shared
     if answer.status in (401, 403):
         return AccessDenied(f"Dataverse denies access to the app. {message[:300]}".strip(), **details)
+    if answer.status == 408:
+        return ServiceUnavailable("Dataverse gave up waiting for the request.", **details)
     if answer.status == 404 and code.lower() in _ABSENT_CODES:
         return NotFound("The row is not there.", **details)
     if answer.status == 412 and code.lower() in (_VERSION_MISMATCH, ""):

@@ -85,15 +85,7 @@ class GraphClient:
 
     async def find_event(self, mailbox_id: str, event_id: str) -> Event | None:
         query = EventItemRequestBuilder.EventItemRequestBuilderGetQueryParameters(
-            select=[
-                "id",
-                "start",
-                "end",
-                "type",
-                "isAllDay",
-                "isCancelled",
-                "lastModifiedDateTime",
-            ],
+            select=_FIELDS,
             expand=[_EXPAND_EXTENSION, _EXPAND_PROPERTY],
         )
         builder = self._sdk.users.by_user_id(mailbox_id).events.by_event_id(event_id)
@@ -110,6 +102,7 @@ class GraphClient:
                 f"singleValueExtendedProperties/Any(ep: ep/id eq '{BOOKING_ID_PROPERTY}'"
                 f" and ep/value eq '{booking_id}')"
             ),
+            select=_FIELDS,
             expand=[_EXPAND_EXTENSION, _EXPAND_PROPERTY],
             top=5,
         )
@@ -239,6 +232,9 @@ class GraphClient:
         async with lane:
             return await self._transport.call(operation, send)
 
+
+_FIELDS = ["id", "start", "end", "type", "isAllDay", "isCancelled", "lastModifiedDateTime"]
+"""Neither subject nor body: what is not read cannot leak."""
 
 _EXPAND_EXTENSION = f"extensions($filter=id eq '{EXTENSION_NAME}')"
 _EXPAND_PROPERTY = f"singleValueExtendedProperties($filter=id eq '{BOOKING_ID_PROPERTY}')"

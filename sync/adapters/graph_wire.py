@@ -33,11 +33,12 @@ EXTENSION_BOOKING_ID = "bookingSyncGuid"
 BOOKING_ID_PROPERTY = "String {8f1d6a0e-3c55-4d0b-9a53-1f2b8f5c7a11} Name BookingId"
 """The same booking id as an extended property, by which events can be searched (open extensions cannot be)."""
 
-_GUID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
-_SUBSCRIBED_RESOURCE = re.compile(r"^/?users[/(]'?([0-9a-f-]{36})'?\)?/events$", re.IGNORECASE)
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_SUBSCRIBED_RESOURCE = re.compile(r"/?users[/(]'?([0-9a-f-]{36})'?\)?/events", re.IGNORECASE)
 _MAILBOX_GONE_CODES = frozenset(
     {"MailboxNotEnabledForRESTAPI", "MailboxNotSupportedForRESTAPI", "Request_ResourceNotFound", "ErrorInvalidUser"}
 )
+_EVENT_CONFLICT = (409, "event.update")
 _RESYNC_CODES = frozenset({"syncstatenotfound", "resyncrequired", "syncstateinvalid"})
 
 
@@ -58,7 +59,7 @@ def event_from_wire(mailbox_id: str, data: dict[str, Any], *, booking_id: str | 
             booking_id=booking_id or _mark(data),
             modified_at=_instant(_text(data, "lastModifiedDateTime")),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InvalidPayload(f"An event cannot be read: {error!r}") from error
 
 
@@ -107,7 +108,7 @@ def _mark(data: dict[str, Any]) -> str | None:
         if str(one.get("id")).casefold() == BOOKING_ID_PROPERTY.casefold()
     ]
     ids = [mark.lower() for mark in marks if isinstance(mark, str)]
-    return next((mark for mark in ids if _GUID.match(mark)), None)
+    return next((mark for mark in ids if _GUID.fullmatch(mark)), None)
 
 
 def delta_page_from_wire(data: dict[str, Any]) -> DeltaPage:
@@ -134,7 +135,7 @@ def delta_page_from_wire(data: dict[str, Any]) -> DeltaPage:
 def subscription_from_wire(data: dict[str, Any]) -> Subscription | None:
     """A subscription to a user's events, None for one to anything else, which is not ours to touch."""
     try:
-        match = _SUBSCRIBED_RESOURCE.match(_text(data, "resource"))
+        match = _SUBSCRIBED_RESOURCE.fullmatch(_text(data, "resource"))
         if match is None:
             return None
         return Subscription(
@@ -163,17 +164,27 @@ def classify_graph_failure(operation: str, answer: Answer, wait_seconds: float |
         return DeltaTokenExpired("The delta token is no longer valid.", **details)
     if answer.status == 404:
         return _classify_absence(operation, code, details)
-    if answer.status == 403 and operation != "subscription.list":
-        return MailboxUnavailable("Access to the mailbox is denied.", **details)
     if answer.status in (401, 403):
-        return AccessDenied("Graph denies access to the app.", **details)
-    if answer.status == 412 or code == "ErrorIrresolvableConflict":
+        return _classify_denial(operation, answer.status, code, message, details)
+    if answer.status == 408:
+        return ServiceUnavailable("Graph gave up waiting for the request.", **details)
+    if answer.status == 412 or code == "ErrorIrresolvableConflict" or (answer.status, operation) == _EVENT_CONFLICT:
         return PreconditionFailed("The event was changed by somebody else.", **details)
     if answer.status == 409:
         return AlreadyExists("It exists already.", **details)
     if operation.startswith("subscription.") and (code == "ValidationError" or "validation request" in message):
         return DoorDidNotAnswer("Our door did not answer Graph's validation request.", **details)
     return Refused(f"Graph refused: {message[:300]}", **details)
+
+
+def _classify_denial(operation: str, status: int, code: str, message: str, details: dict[str, Any]) -> SyncError:
+    """Who is denied: the app altogether, the app in one mailbox, or one subscription too many."""
+    if status == 401 or operation in ("subscription.list", "batch"):
+        return AccessDenied("Graph denies access to the app.", **details)
+    if operation.startswith("subscription.") and "accessdenied" not in code.casefold():
+        # A mailbox with a thousand subscriptions answers 403, too, and says so in words only.
+        return Refused(f"Graph refused the subscription: {message[:300]}", **details)
+    return MailboxUnavailable("Access to the mailbox is denied.", **details)
 
 
 def _classify_absence(operation: str, code: str, details: dict[str, Any]) -> SyncError:

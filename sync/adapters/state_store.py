@@ -105,4 +105,4 @@ def _key(owner_id: str, row: str) -> RowKey:
 
 def _event_key(mailbox_id: str, event_id: str) -> RowKey:
     """Hashed: an event id differs from another by case alone and may hold characters that keys forbid."""
-    return RowKey(key_text(mailbox_id), event_hash(event_id))
+    return RowKey(key_text(mailbox_id), event_hash(mailbox_id, event_id))

@@ -11,10 +11,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from math import isfinite
 from random import Random
 from typing import Any
 
 import httpx
+from azure.core.exceptions import AzureError
 
 from sync.calls import count_call
 from sync.core.errors import InvalidPayload, ServiceUnavailable, SyncError, Throttled
@@ -22,7 +24,7 @@ from sync.service.ports import Clock, Sleep
 
 logger = logging.getLogger(__name__)
 
-TIMEOUT = httpx.Timeout(20, connect=5)
+TIMEOUT = httpx.Timeout(10, connect=5)
 """Seconds. Far below the host's `functionTimeout`, whose expiry would end every other invocation of the process too."""
 
 _MAXIMUM_ATTEMPTS = 3
@@ -68,7 +70,8 @@ def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | No
     if not text:
         return None
     try:
-        return max(0.0, float(text))
+        seconds = float(text)
+        return max(0.0, seconds) if isfinite(seconds) else None
     except ValueError:
         pass
     try:
@@ -107,8 +110,12 @@ class Transport:
             except httpx.TimeoutException as cause:
                 error = ServiceUnavailable("The service did not answer in time.", operation=operation)
                 error.__cause__ = cause
-            except httpx.TransportError as cause:
+            except httpx.RequestError as cause:
                 error = ServiceUnavailable("The service could not be reached.", operation=operation)
+                error.__cause__ = cause
+            except AzureError as cause:
+                # Tokens are fetched while sending: an identity that cannot get one now is an outage like any other.
+                error = ServiceUnavailable("No token could be had for the service.", operation=operation)
                 error.__cause__ = cause
             else:
                 if answer.is_success:

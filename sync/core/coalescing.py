@@ -11,7 +11,6 @@ from enum import StrEnum
 
 from sync.core.model import REMEMBERED_ETAGS, Event, EventChange, KnownEvent, Source, Standing
 
-
 PUSH_RECHECKS = 1
 SWEEP_RECHECKS = 5
 """How often an answer that shows no change is doubted."""
@@ -36,7 +35,7 @@ class Timing:
     """
 
     clock_margin: timedelta = timedelta(seconds=1)
-    lease: timedelta = timedelta(seconds=90)
+    lease: timedelta = timedelta(seconds=180)
     foreign_memory: timedelta = timedelta(days=30)
     recheck_delay: timedelta = timedelta(seconds=10)
 
@@ -49,8 +48,8 @@ def judge(item: EventChange, known: KnownEvent, now: datetime, timing: Timing) -
         return Verdict.PROCEED
     if _was_read_after(item, known, timing) and not _contradicts_last_read(item, known):
         return Verdict.SEEN
-    if known.standing is Standing.FOREIGN and known.remembered_until is not None and known.remembered_until > now:
-        return Verdict.FOREIGN
+    if _is_known_as_foreign(known, now) and item.source is Source.PUSH:
+        return Verdict.FOREIGN  # A sweep asks for such an event only when Dataverse names it.
     if item.etags and not item.is_removed and set(item.etags) <= _handled_etags(item, known):
         return Verdict.ECHO
     return Verdict.PROCEED
@@ -60,12 +59,16 @@ def _was_read_after(item: EventChange, known: KnownEvent, timing: Timing) -> boo
     return known.read_at is not None and known.read_at > item.received_at + timing.clock_margin
 
 
+def _is_known_as_foreign(known: KnownEvent, now: datetime) -> bool:
+    return known.standing is Standing.FOREIGN and known.remembered_until is not None and known.remembered_until > now
+
+
 def _contradicts_last_read(item: EventChange, known: KnownEvent) -> bool:
     """Whether the event is reported removed though our last read found it.
 
     Graph may still answer an event that lies among the deleted items; only a removal makes us look where it is.
     """
-    return item.is_removed and known.standing is Standing.LINKED
+    return item.is_removed and known.standing not in (Standing.FOREIGN, Standing.ENDED)
 
 
 def _handled_etags(item: EventChange, known: KnownEvent) -> set[str]:
@@ -78,11 +81,12 @@ def is_stale(event: Event, item: EventChange, known: KnownEvent) -> bool:
 
     Either the event was modified before the state that we saw last, or it is exactly the state that we saw last though
     a notification with an unknown etag, or a removal, says that something changed. The second suspicion is followed up
-    once, since a late notification of the same burst looks the same; more often for a sweep, whose cursor has moved on.
+    once, since a late notification of the same burst looks the same, and so does an event moved to another calendar;
+    more often for a change that a sweep found, whose cursor has moved on.
     """
     if known.modified_at is not None and event.modified_at < known.modified_at:
         return True
-    limit = SWEEP_RECHECKS if item.source is Source.SWEEP else PUSH_RECHECKS
+    limit = SWEEP_RECHECKS if item.source is Source.SWEEP and not item.is_removed else PUSH_RECHECKS
     if event.etag not in known.etags or item.rechecks >= limit:
         return False
     return item.is_removed or bool(item.etags and not set(item.etags) & set(known.etags))
@@ -91,11 +95,12 @@ def is_stale(event: Event, item: EventChange, known: KnownEvent) -> bool:
 def merge(items: list[EventChange]) -> EventChange:
     """One item for several about the same event: every etag, removed if one said so, received with the latest.
 
-    With more etags than are remembered it carries none: it could not be recognised as an echo anyway.
+    It carries no etag, and so is never taken for an echo, when one of them had none or there are too many to remember.
     """
     etags = tuple(dict.fromkeys(etag for item in items for etag in item.etags))
+    is_complete = all(item.etags for item in items) and len(etags) <= REMEMBERED_ETAGS
     return replace(
         max(items, key=lambda item: item.received_at),
-        etags=etags if len(etags) <= REMEMBERED_ETAGS else (),
+        etags=etags if is_complete else (),
         is_removed=any(item.is_removed for item in items),
     )

@@ -47,6 +47,8 @@ class BookingPhase(StrEnum):
     IN_PROGRESS = "in-progress"
     COMPLETED = "completed"
     CANCELLED = "cancelled"
+    OTHER = "other"
+    """A Field Service value that this version does not know: nothing is concluded from it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +56,7 @@ class Booking:
     """A row of `bookableresourcebooking` as far as the sync cares.
 
     `mailbox_id` is the Entra object id of the booked resource's user, None when the resource is not a user.
-    `event_id` is what our column says, None when empty.
+    `event_id` and `event_hash` are what our columns say, None when empty.
     """
 
     booking_id: str
@@ -63,7 +65,22 @@ class Booking:
     phase: BookingPhase
     mailbox_id: str | None
     event_id: str | None
+    event_hash: str | None
     modified_at: datetime
+
+    @property
+    def names_an_event(self) -> bool:
+        return self.event_id is not None or self.event_hash is not None
+
+    def names(self, mailbox_id: str, event_id: str) -> bool:
+        """Whether our columns name this event of this mailbox.
+
+        The digest tells mailboxes apart: a booking that was given to somebody else still names its first owner's event,
+        and that it is missing from the new owner's calendar proves nothing. Without a digest the bare id must do.
+        """
+        if self.event_hash is not None:
+            return self.event_hash == event_hash(mailbox_id, event_id)
+        return self.event_id == event_id
 
 
 SINGLE_INSTANCE = "singleInstance"
@@ -145,13 +162,13 @@ def newest_etags(earlier: tuple[str, ...], *etags: str) -> tuple[str, ...]:
     return (*(old for old in earlier if old not in etags), *dict.fromkeys(etags))[-REMEMBERED_ETAGS:]
 
 
-def event_hash(event_id: str) -> str:
-    """A key for an event id where ids cannot be keys.
+def event_hash(mailbox_id: str, event_id: str) -> str:
+    """A key for an event where its id cannot be one: the hexadecimal SHA-256 of mailbox id, colon and event id.
 
     Dataverse compares strings without case and forbids characters in keys (Dataverse documentation,
     define-alternate-keys-entity), and table keys forbid `/`; Graph ids differ by case alone.
     """
-    return sha256(event_id.encode()).hexdigest()
+    return sha256(f"{mailbox_id}:{event_id}".encode()).hexdigest()
 
 
 class Source(StrEnum):

@@ -62,9 +62,9 @@ class Pair:
 
     mailbox_id: str
     event_id: str
+    event: Event | Literal[ReadState.ABSENT]
     standing: Standing = Standing.UNKNOWN
     is_reported_removed: bool = False
-    event: Event | ReadState = UNREAD
     is_located: bool | ReadState = UNREAD
     booking: Booking | ReadState = UNREAD
     link: Link | None = None
@@ -170,21 +170,29 @@ class UpdateBooking:
 
 @dataclass(frozen=True, slots=True)
 class UpdateEvent:
-    """Move the event to the booking's times. `loser` is the value that a conflict overwrote."""
+    """Move the event to the booking's times, and have the booking name it when `names_event`.
 
+    `loser` is the value that a conflict overwrote.
+    """
+
+    booking_id: str
+    etag: str
     span: TimeSpan
+    names_event: bool
     reason: Reason
     loser: TimeSpan | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AdoptTwin:
-    """The booking's event is gone but a marked copy of it lives: the copy takes its place."""
+    """The booking's event is gone but a marked copy of it lives: the copy takes its place.
+
+    Only the name changes hands; the twin's times are compared like any event's, as work of its own.
+    """
 
     booking_id: str
     etag: str
     twin: Event
-    span: TimeSpan | None
     reason: Reason = Reason.EVENT_REPLACED
 
 
@@ -238,14 +246,14 @@ def decide(pair: Pair, policy: Policy) -> Action | Reading:
     event = pair.event
     if not isinstance(event, Event):
         return _decide_gone(pair, policy, proven=None)
-    if event.is_cancelled:
-        return _decide_gone(pair, policy, proven=Reason.CANCELLED_IN_OUTLOOK)
     if booking_id_of(pair) is None:
         return RememberForeign(Reason.BORN_IN_OUTLOOK)
+    if event.is_cancelled:
+        return _decide_gone(pair, policy, proven=Reason.CANCELLED_IN_OUTLOOK)
     if pair.is_reported_removed and pair.is_located is UNREAD:
         return LocateEvent()
     if pair.is_located is False:
-        return _decide_gone(pair, policy, proven=Reason.DELETED_IN_OUTLOOK)
+        return _decide_gone(pair, policy, proven=None)
     return _decide_live(pair, event, policy)
 
 
@@ -260,9 +268,7 @@ def booking_id_of(pair: Pair) -> str | None:
 
 def _decide_live(pair: Pair, event: Event, policy: Policy) -> Action | Reading:
     """The event is in a calendar and says it is a booking's."""
-    link = pair.link
-    if link is not None and link.event_id != event.event_id:
-        return _other_event_is_linked(link, event)
+    link = _own_link(pair)
     if event.type != SINGLE_INSTANCE:
         return LeaveAlone(Reason.SERIES)
     if event.is_all_day:
@@ -278,25 +284,23 @@ def _decide_live(pair: Pair, event: Event, policy: Policy) -> Action | Reading:
         return ReadBooking()
     if not isinstance(pair.booking, Booking):
         return LeaveAlone(Reason.BOOKING_ABSENT)
-    return _decide_both(event, pair.booking, link, policy)
+    return _decide_both(pair, event, pair.booking, policy)
 
 
-def _other_event_is_linked(link: Link, event: Event) -> Action:
-    """The mark names a booking whose event is another one: the technician copied it, or the booking moved on."""
-    if link.mailbox_id != event.mailbox_id:
-        return LeaveAlone(Reason.REASSIGNED)
-    return RememberForeign(Reason.COPY)
+def _own_link(pair: Pair) -> Link | None:
+    """The link, unless it is of another event: that event's agreement says nothing about this one."""
+    return pair.link if pair.link is not None and pair.link.event_id == pair.event_id else None
 
 
-def _decide_both(event: Event, booking: Booking, link: Link | None, policy: Policy) -> Action:
+def _decide_both(pair: Pair, event: Event, booking: Booking, policy: Policy) -> Action:
     """Event and booking are there: compare them with each other and with the link."""
     if booking.mailbox_id != event.mailbox_id:
         return LeaveAlone(Reason.REASSIGNED)
-    if booking.event_id not in (None, event.event_id):
+    if _names_another_event(pair, booking):
         return RememberForeign(Reason.COPY)
     if booking.phase is BookingPhase.CANCELLED:
         return LeaveAlone(Reason.BOOKING_CANCELLED)
-    lacks_event_id = booking.event_id is None
+    lacks_event_id = not booking.names_an_event
     if event.span == booking.span:
         if lacks_event_id:
             return UpdateBooking(booking.booking_id, booking.etag, None, True, Reason.EVENT_ID_MISSING)
@@ -304,13 +308,20 @@ def _decide_both(event: Event, booking: Booking, link: Link | None, policy: Poli
     if booking.phase is BookingPhase.COMPLETED:
         # Finished work keeps its hours: they are time records by now.
         return LeaveAlone(Reason.BOOKING_COMPLETED)
-    winner, reason = _winner(event, booking, link, policy)
-    is_conflict = reason is Reason.CONFLICT
+    winner, reason = _winner(event, booking, _own_link(pair), policy)
+    is_guess = reason in (Reason.CONFLICT, Reason.NO_AGREED_STATE)
     if winner is Winner.DYNAMICS:
-        return UpdateEvent(booking.span, reason, loser=event.span if is_conflict else None)
-    return UpdateBooking(
-        booking.booking_id, booking.etag, event.span, lacks_event_id, reason, booking.span if is_conflict else None
-    )
+        loser = event.span if is_guess else None
+        return UpdateEvent(booking.booking_id, booking.etag, booking.span, lacks_event_id, reason, loser)
+    loser = booking.span if is_guess else None
+    return UpdateBooking(booking.booking_id, booking.etag, event.span, lacks_event_id, reason, loser)
+
+
+def _names_another_event(pair: Pair, booking: Booking) -> bool:
+    """Whether the booking is another event's: it names one, or names none yet though a link has one for it."""
+    if booking.names_an_event:
+        return not booking.names(pair.mailbox_id, pair.event_id)
+    return pair.link is not None and pair.link.event_id != pair.event_id
 
 
 def _winner(event: Event, booking: Booking, link: Link | None, policy: Policy) -> tuple[Winner, Reason]:
@@ -332,14 +343,9 @@ def _later(event: Event, booking: Booking) -> Winner:
 
 
 def _decide_gone(pair: Pair, policy: Policy, *, proven: Reason | None) -> Action | Reading:
-    """The event is not in the calendar any more.
-
-    `proven` when the event itself showed it (cancelled, or among the deleted items); else one witness has spoken.
-    """
+    """The event is not in the calendar any more. `proven` when it says so itself; else one witness has spoken."""
     if pair.standing in (Standing.FOREIGN, Standing.ENDED):
         return EndEvent(Reason.ALREADY_ENDED if pair.standing is Standing.ENDED else Reason.NOT_OURS)
-    if pair.link is not None and pair.link.event_id != pair.event_id:
-        return EndEvent(Reason.SUPERSEDED)
     if pair.booking is UNREAD:
         return ReadBooking()
     if not isinstance(pair.booking, Booking):
@@ -348,37 +354,31 @@ def _decide_gone(pair: Pair, policy: Policy, *, proven: Reason | None) -> Action
 
 
 def _decide_gone_with_booking(pair: Pair, booking: Booking, policy: Policy, proven: Reason | None) -> Action | Reading:
-    """The event is gone and its booking is there: what stands against ending it."""
-    if booking.event_id not in (None, pair.event_id):
-        return EndEvent(Reason.SUPERSEDED)
+    """The event is gone and its booking is there: is the booking still this event's, and what took its place?"""
     if booking.mailbox_id != pair.mailbox_id:
         return EndEvent(Reason.REASSIGNED)
+    if _names_another_event(pair, booking):
+        return EndEvent(Reason.SUPERSEDED)
     if booking.phase is BookingPhase.CANCELLED:
-        if booking.event_id is None:
+        if not booking.names_an_event:
             return EndEvent(Reason.BOOKING_CANCELLED)
         return ClearEventId(booking.booking_id, booking.etag, Reason.BOOKING_CANCELLED)
+    if proven is None and pair.twin is UNREAD:
+        return SearchTwin()
+    if isinstance(pair.twin, Event):
+        if pair.twin.event_id == pair.event_id:
+            return LookAgain(Reason.WITNESSES_DISAGREE)
+        return AdoptTwin(booking.booking_id, booking.etag, pair.twin)
+    return _end_booking(pair, booking, policy, proven or Reason.DELETED_IN_OUTLOOK)
+
+
+def _end_booking(pair: Pair, booking: Booking, policy: Policy, reason: Reason) -> Action:
+    """The event is gone for certain, and nothing took its place."""
     if booking.phase not in policy.cancellable:
         return EndEvent(Reason.STATUS_NOT_CANCELLABLE)
-    if pair.link is not None and booking.span != pair.link.agreed:
+    link = _own_link(pair)
+    if link is not None and booking.span != link.agreed:
         # An edit beats a deletion: whoever moved the booking did not know of the deletion.
         return ClearEventId(booking.booking_id, booking.etag, Reason.EDITED_IN_DYNAMICS)
-    return _end_booking(pair, booking, policy, proven)
-
-
-def _end_booking(pair: Pair, booking: Booking, policy: Policy, proven: Reason | None) -> Action | Reading:
-    """Nothing stands against ending the booking but the second witness."""
-    if proven is None:
-        if pair.twin is UNREAD:
-            return SearchTwin()
-        if isinstance(pair.twin, Event) and pair.twin.event_id != pair.event_id:
-            return _adopt(booking, pair.twin)
-        if isinstance(pair.twin, Event):
-            return LookAgain(Reason.WITNESSES_DISAGREE)
     ending = DeleteBooking if policy.on_deletion is OnDeletion.DELETE else CancelBooking
-    return ending(booking.booking_id, booking.etag, proven or Reason.DELETED_IN_OUTLOOK)
-
-
-def _adopt(booking: Booking, twin: Event) -> Action:
-    is_a_visit = twin.type == SINGLE_INSTANCE and not twin.is_all_day
-    span = twin.span if is_a_visit and twin.span != booking.span else None
-    return AdoptTwin(booking.booking_id, booking.etag, twin, span)
+    return ending(booking.booking_id, booking.etag, reason)

@@ -29,6 +29,9 @@ class SubscriptionPolicy:
     notification_url: str
     lifecycle_url: str
     renewal_margin: timedelta = timedelta(days=2)
+    is_rotating: bool = False
+    """Two secrets are in force. A renewal keeps the client state, so what is due is replaced instead: once every
+    subscription has fallen due, within seven days, none is left that was made under the previous secret."""
 
 
 class Change(StrEnum):
@@ -76,7 +79,7 @@ def plan_changes(
     renewals: list[PlannedChange] = []
     kept: set[str] = set()
     for subscription in sorted(actual, key=lambda one: one.expires_at, reverse=True):
-        why = _why_remove(subscription, wanted_ids, kept, policy)
+        why = _why_remove(subscription, wanted_ids, kept, policy) or _why_replace(subscription, now, policy)
         if why:
             removals.append(_step(Change.REMOVE, subscription, why))
             continue
@@ -98,6 +101,11 @@ def _why_remove(subscription: Subscription, wanted: set[str], kept: set[str], po
     if subscription.lifecycle_url != policy.lifecycle_url:
         return "lacks our lifecycle URL, which cannot be added"
     return "second one for the mailbox" if subscription.mailbox_id in kept else ""
+
+
+def _why_replace(subscription: Subscription, now: datetime, policy: SubscriptionPolicy) -> str:
+    is_due = renewal_due(subscription, now, policy.renewal_margin)
+    return "its secret may be the previous one" if policy.is_rotating and is_due else ""
 
 
 def _step(change: Change, subscription: Subscription, why: str) -> PlannedChange:

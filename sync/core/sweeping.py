@@ -50,7 +50,9 @@ class Findings:
     removed: Collection[str]
     """Linked events that were reported removed, or were not seen in a full round over their time."""
     linked: int
-    """How many of the mailbox's events are linked."""
+    """How many of the mailbox's events are linked and in the window, or suspected."""
+    held: int = 0
+    """How many deletions the breaker holds."""
 
 
 def judge_round(
@@ -68,15 +70,17 @@ def judge_round(
     `seen` maps the ids of events that are there to their etags. `expected` are event ids that Dataverse names for this
     mailbox and window (full rounds only): they find deletions even when our tables were lost.
     """
-    changed = {event_id: etag for event_id, etag in seen.items() if not _is_settled(known.get(event_id), etag, now)}
-    linked = {event_id for event_id, one in known.items() if one.standing is Standing.LINKED}
-    suspects = {event_id for event_id in reported_removed if event_id not in seen}
+    changed = {
+        event_id: etag
+        for event_id, etag in seen.items()
+        if not _is_settled(known.get(event_id), etag, now) or _is_wrongly_foreign(known.get(event_id), expected)
+    }
+    linked = {event_id for event_id, one in known.items() if is_linked_within(one, window)}
+    suspects = {event_id for event_id in reported_removed if event_id not in seen and _is_linked(known.get(event_id))}
     if is_full:
-        in_window = {event_id for event_id in linked if _is_within(known[event_id], window)}
-        suspects |= (in_window | set(expected)) - set(seen)
-    removed = [event_id for event_id in sorted(suspects) if event_id in linked or event_id in expected]
-    removed = [event_id for event_id in removed if not _has_ended(known.get(event_id))]
-    return Findings(changed=changed, removed=removed, linked=len(linked | set(expected)))
+        suspects |= (linked | set(expected)) - set(seen)
+    removed = [event_id for event_id in sorted(suspects) if not _has_ended(known.get(event_id))]
+    return Findings(changed=changed, removed=removed, linked=len(linked | set(expected) | suspects))
 
 
 def _is_settled(known: KnownEvent | None, etag: str, now: datetime) -> bool:
@@ -88,8 +92,18 @@ def _is_settled(known: KnownEvent | None, etag: str, now: datetime) -> bool:
     return etag in known.etags
 
 
-def _is_within(known: KnownEvent, window: TimeSpan) -> bool:
-    return known.span is not None and known.span.overlaps(window)
+def _is_wrongly_foreign(known: KnownEvent | None, expected: Collection[str]) -> bool:
+    """Whether a booking names an event that we took for foreign: a copy, say, that took the original's place."""
+    return known is not None and known.standing is Standing.FOREIGN and known.event_id in expected
+
+
+def is_linked_within(known: KnownEvent, window: TimeSpan) -> bool:
+    """Whether the event is a booking's, with its time in the window."""
+    return _is_linked(known) and known.span is not None and known.span.overlaps(window)
+
+
+def _is_linked(known: KnownEvent | None) -> bool:
+    return known is not None and known.standing is Standing.LINKED
 
 
 def _has_ended(known: KnownEvent | None) -> bool:

@@ -20,12 +20,19 @@ MAILBOX_TASKS_QUEUE = "mailbox-tasks"
 POISON_SUFFIX = "-poison"
 """The Functions host moves a message there when it failed `maxDequeueCount` times."""
 
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise ValueError("a list of texts is something else")
+    return tuple(value)
+
+
 _KINDS: dict[str, type[EventChange] | type[MailboxTask]] = {"event": EventChange, "mailbox": MailboxTask}
 _READERS: dict[str, Callable[[Any], Any]] = {
     "received_at": datetime.fromisoformat,
     "source": Source,
     "job": MailboxJob,
-    "etags": tuple,
+    "etags": _texts,
 }
 
 
@@ -58,11 +65,13 @@ def item_from_text(text: str) -> WorkItem:
 def _check(item: WorkItem) -> None:
     """Raises `ValueError` for values that no version of this app wrote."""
     ids = [item.mailbox_id, item.correlation_id, *([item.event_id] if isinstance(item, EventChange) else [])]
-    if not all(isinstance(one, str) and one.isascii() for one in ids) or not item.mailbox_id:
+    if not all(isinstance(one, str) and one and one.isascii() for one in ids):
         raise ValueError("an id is missing")
     if item.received_at.tzinfo is None:
         raise ValueError("a time has no zone")
-    if not isinstance(item.deferrals, int) or not all(isinstance(etag, str) for etag in getattr(item, "etags", ())):
+    counts = [item.deferrals, *([item.rechecks] if isinstance(item, EventChange) else [])]
+    flags = [item.is_removed if isinstance(item, EventChange) else item.is_full]
+    if not all(type(one) is int for one in counts) or not all(type(one) is bool for one in flags):
         raise ValueError("a value has the wrong type")
 
 

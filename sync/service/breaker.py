@@ -5,12 +5,14 @@ that a flood of notifications is held as well.
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sync.core.errors import BreakerHeld, PreconditionFailed
-from sync.core.model import Breaker, Standing
-from sync.core.sweeping import BreakerPolicy, breaker_holds, recent_passes
+from sync.core.model import Breaker
+from sync.core.rules import Rules
+from sync.core.sweeping import breaker_holds, is_linked_within, recent_passes, window_at
 from sync.service.ports import Ports
 
 logger = logging.getLogger(__name__)
@@ -18,21 +20,21 @@ logger = logging.getLogger(__name__)
 RELEASE_PERIOD = timedelta(hours=1)
 """How long the breaker stays out of the way after a person released it."""
 
-_SAVE_ATTEMPTS = 5
+_SAVE_ATTEMPTS = 10
 
 
-async def pass_deletion(mailbox_id: str, ports: Ports, policy: BreakerPolicy) -> None:
+async def pass_deletion(mailbox_id: str, ports: Ports, rules: Rules) -> None:
     """Let one deletion pass and remember that it did. Raises `BreakerHeld`."""
     for _ in range(_SAVE_ATTEMPTS):
         now = ports.clock()
         breaker = await ports.state.find_breaker(mailbox_id) or Breaker(mailbox_id=mailbox_id)
-        recent = recent_passes(breaker, now, policy)
+        recent = recent_passes(breaker, now, rules.breaker)
         # The links are only counted once the number alone would hold: that takes a scan of the mailbox's events.
-        if len(recent) >= policy.number and breaker_holds(
-            1, await _count_links(mailbox_id, ports), breaker, now, policy
-        ):
-            await hold(replace(breaker, held=breaker.held + 1), ports)
-            raise BreakerHeld(f"{len(recent)} deletions passed within {policy.period}; more are held.")
+        if len(recent) >= rules.breaker.number:
+            linked = await _count_links(mailbox_id, now, ports, rules)
+            if breaker_holds(1, linked, breaker, now, rules.breaker):
+                await hold(mailbox_id, ports, more=1)
+                raise BreakerHeld(f"{len(recent)} deletions passed within {rules.breaker.period}; more are held.")
         try:
             await ports.state.save_breaker(replace(breaker, passed_at=(*recent, now)))
         except PreconditionFailed:
@@ -41,28 +43,52 @@ async def pass_deletion(mailbox_id: str, ports: Ports, policy: BreakerPolicy) ->
     raise PreconditionFailed("The breaker's row is contended.", retry_after_seconds=1)
 
 
-async def hold(breaker: Breaker, ports: Ports) -> None:
-    """Record and report that deletions are held. Losing the race to record it is harmless: somebody else just did."""
-    if breaker.held_since is None:
+async def hold(mailbox_id: str, ports: Ports, *, more: int = 0, total: int = 0) -> None:
+    """Record that deletions are held, `more` than before or `total` in all; report it when it begins."""
+
+    def held(breaker: Breaker) -> Breaker:
+        return replace(breaker, held=total or breaker.held + more, held_since=breaker.held_since or ports.clock())
+
+    before, after = await _change(mailbox_id, ports, held)
+    if before.held_since is None:
         logger.error(
             "The breaker holds %d deletions in mailbox %s. Look at it; if they are meant: python -m sync release %s",
-            breaker.held,
-            breaker.mailbox_id,
-            breaker.mailbox_id,
-            extra={"action": "breaker-held", "mailbox_id": breaker.mailbox_id},
+            after.held,
+            mailbox_id,
+            mailbox_id,
+            extra={"action": "breaker-held", "mailbox_id": mailbox_id},
         )
-    try:
-        await ports.state.save_breaker(replace(breaker, held_since=breaker.held_since or ports.clock()))
-    except PreconditionFailed:
-        logger.info("The breaker's row was written by another worker.", extra={"action": "breaker-held"})
+
+
+async def clear(mailbox_id: str, ports: Ports) -> None:
+    """Nothing is held any more: what a sweep had suspected is there again."""
+    await _change(mailbox_id, ports, lambda breaker: replace(breaker, held=0, held_since=None))
+    logger.info("The breaker of mailbox %s holds nothing any more.", mailbox_id, extra={"action": "breaker-cleared"})
 
 
 async def release(mailbox_id: str, ports: Ports) -> Breaker:
     """Keep the breaker of one mailbox out of the way for an hour, because a person has looked."""
-    breaker = await ports.state.find_breaker(mailbox_id) or Breaker(mailbox_id=mailbox_id)
     until = ports.clock() + RELEASE_PERIOD
-    return await ports.state.save_breaker(replace(breaker, passed_at=(), held_since=None, held=0, released_until=until))
+    _, released = await _change(
+        mailbox_id,
+        ports,
+        lambda breaker: replace(breaker, passed_at=(), held_since=None, held=0, released_until=until),
+    )
+    return released
 
 
-async def _count_links(mailbox_id: str, ports: Ports) -> int:
-    return sum([1 async for known in ports.state.list_known_events(mailbox_id) if known.standing is Standing.LINKED])
+async def _change(mailbox_id: str, ports: Ports, change: Callable[[Breaker], Breaker]) -> tuple[Breaker, Breaker]:
+    """Change the breaker's row whoever else writes it; answers it before and after. Raises `PreconditionFailed`."""
+    for _ in range(_SAVE_ATTEMPTS):
+        before = await ports.state.find_breaker(mailbox_id) or Breaker(mailbox_id=mailbox_id)
+        try:
+            return before, await ports.state.save_breaker(change(before))
+        except PreconditionFailed:
+            continue
+    raise PreconditionFailed("The breaker's row is contended.", retry_after_seconds=1)
+
+
+async def _count_links(mailbox_id: str, now: datetime, ports: Ports, rules: Rules) -> int:
+    """The links that matter: those in the window. Visits long past would dilute the share."""
+    window = window_at(now, rules.window)
+    return sum([1 async for known in ports.state.list_known_events(mailbox_id) if is_linked_within(known, window)])

@@ -62,7 +62,8 @@ async def handle_message(
         before=outcome.before,
         after=outcome.after,
     )
-    await ports.journal.write(entry)
+    if outcome.is_news:
+        await ports.journal.write(entry)
     _log(entry, dequeue_count)
 
 
@@ -98,7 +99,7 @@ async def _attempt(
 
 async def _delay(item: WorkItem, error: TransientError, ports: Ports) -> float:
     """Queue the item anew, invisible for as long as the service asked, else ever longer; answers the seconds."""
-    backoff = min(FIRST_DELAY_SECONDS * 2**item.deferrals, LONGEST_DELAY_SECONDS)
+    backoff = min(FIRST_DELAY_SECONDS * 2 ** min(item.deferrals, 10), LONGEST_DELAY_SECONDS)
     delay_seconds = backoff if error.retry_after_seconds is None else error.retry_after_seconds
     later = replace(item, deferrals=item.deferrals + 1)
     if isinstance(error, StaleRead) and isinstance(later, EventChange):

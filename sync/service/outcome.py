@@ -15,6 +15,8 @@ class Outcome:
     booking_id: str | None = None
     before: str = ""
     after: str = ""
+    is_news: bool = True
+    """False for what would only fill the journal: the idle sweep, ninety-six times a day and mailbox."""
 
 
 def span_text(span: TimeSpan | None) -> str:

@@ -8,7 +8,7 @@ iterates. Every method may raise `TransientError`; what else it raises is said w
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from sync.core.model import (
     Booking,
@@ -60,6 +60,13 @@ class SubscriptionOrder:
     expires_at: datetime | None = None
 
 
+class EventAddress(NamedTuple):
+    """Where an event is; ids alone may repeat over mailboxes."""
+
+    mailbox_id: str
+    event_id: str
+
+
 class EventCalendar(Protocol):
     """Outlook calendars. Any method raises `MailboxUnavailable` when the mailbox does not answer to us."""
 
@@ -96,11 +103,11 @@ class BookingTable(Protocol):
 
     async def find_booking(self, booking_id: str) -> Booking | None: ...
 
-    async def find_booking_of_event(self, event_id: str) -> Booking | None:
-        """The booking whose event-id column names this event."""
+    async def find_booking_of_event(self, mailbox_id: str, event_id: str) -> Booking | None:
+        """The booking whose columns name this event of this mailbox."""
 
     async def update_booking(
-        self, booking_id: str, *, etag: str, span: TimeSpan | None = None, event_id: str | None = None
+        self, booking_id: str, *, etag: str, span: TimeSpan | None = None, event: EventAddress | None = None
     ) -> str:
         """Write what is given and leave the rest; answers the new etag."""
 
@@ -112,7 +119,7 @@ class BookingTable(Protocol):
     async def delete_booking(self, booking_id: str, *, etag: str) -> None: ...
 
     def list_linked_bookings(self, mailbox_id: str, window: TimeSpan) -> AsyncIterator[Booking]:
-        """Bookings of the mailbox's resource within the window that name an event and are not cancelled."""
+        """Bookings of the mailbox's resource within the window that name an event of it and are not cancelled."""
 
     def list_mailboxes(self) -> AsyncIterator[str]:
         """Entra object ids of the users behind active user resources, disabled users left out."""

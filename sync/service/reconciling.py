@@ -12,7 +12,17 @@ from typing import assert_never
 
 from sync.core.coalescing import Verdict, is_stale, judge
 from sync.core.errors import Busy, NotFound, PreconditionFailed, StaleRead, SyncError
-from sync.core.model import Booking, Event, EventChange, KnownEvent, Link, Standing, TimeSpan, newest_etags
+from sync.core.model import (
+    Booking,
+    Event,
+    EventChange,
+    KnownEvent,
+    Link,
+    Source,
+    Standing,
+    TimeSpan,
+    newest_etags,
+)
 from sync.core.reconcile import (
     ABSENT,
     Action,
@@ -27,7 +37,6 @@ from sync.core.reconcile import (
     Pair,
     ReadBooking,
     Reading,
-    ReadState,
     RecordAgreement,
     RememberForeign,
     SearchTwin,
@@ -39,7 +48,7 @@ from sync.core.reconcile import (
 from sync.core.rules import Rules
 from sync.service.breaker import pass_deletion
 from sync.service.outcome import Outcome, span_text
-from sync.service.ports import Ports
+from sync.service.ports import EventAddress, Ports
 
 logger = logging.getLogger(__name__)
 
@@ -120,7 +129,7 @@ class _Reconciliation:
             raise StaleRead(
                 "Graph answered with an older state than it had promised.",
                 operation="event.get",
-                retry_after_seconds=self._rules.timing.recheck_delay.total_seconds(),
+                retry_after_seconds=self._recheck_seconds(),
             )
         pair = Pair(
             mailbox_id=self._item.mailbox_id,
@@ -130,6 +139,10 @@ class _Reconciliation:
             event=event or ABSENT,
         )
         return replace(pair, link=await self._find_link(self._known.booking_id or booking_id_of(pair)))
+
+    def _recheck_seconds(self) -> float:
+        """Seconds until the next look: ten at first, doubling to about ten minutes."""
+        return self._rules.timing.recheck_delay.total_seconds() * (1 << min(self._item.rechecks, 6))
 
     async def _find_link(self, booking_id: str | None) -> Link | None:
         return await self._ports.state.find_link(booking_id) if booking_id else None
@@ -161,13 +174,13 @@ class _Reconciliation:
         booking_id = booking_id_of(pair) or self._known.booking_id
         if booking_id is not None:
             return replace(pair, booking=await self._ports.bookings.find_booking(booking_id) or ABSENT)
-        booking = await self._ports.bookings.find_booking_of_event(pair.event_id)
+        booking = await self._ports.bookings.find_booking_of_event(pair.mailbox_id, pair.event_id)
         link = await self._find_link(booking.booking_id) if booking else None
         return replace(pair, booking=booking or ABSENT, link=link)
 
     async def _read_again(self, pair: Pair) -> Pair:
         """Both sides afresh, because a conditional write said that somebody was quicker."""
-        event: Event | ReadState = pair.event
+        event = pair.event
         if isinstance(pair.booking, Booking) and isinstance(pair.event, Event):
             event = await self._ports.calendar.find_event(pair.mailbox_id, pair.event_id) or ABSENT
         link = await self._find_link(booking_id_of(pair) or self._known.booking_id)
@@ -180,15 +193,15 @@ class _Reconciliation:
                 await self._remember(Standing.FOREIGN, pair)
             case LeaveAlone():
                 await self._remember(self._known.standing, pair)
-            case LookAgain():
-                raise StaleRead(
-                    "Graph contradicts itself about this event.",
-                    retry_after_seconds=self._rules.timing.recheck_delay.total_seconds(),
-                )
             case EndEvent():
                 await self._end(pair)
+            case LookAgain():
+                raise StaleRead(
+                    f"Graph contradicts itself about this event: {action.reason}.",
+                    retry_after_seconds=self._recheck_seconds(),
+                )
             case RecordAgreement():
-                await self._agree(pair, action.span)
+                return await self._record_agreement(action, pair)
             case UpdateBooking():
                 return await self._update_booking(action, pair)
             case UpdateEvent():
@@ -202,13 +215,20 @@ class _Reconciliation:
                 assert_never(action)
         return self._outcome(action, pair)
 
+    async def _record_agreement(self, action: RecordAgreement, pair: Pair) -> Outcome:
+        await self._agree(pair, action.span)
+        if pair.link is None or pair.link.agreed == action.span:
+            return self._outcome(action, pair)
+        # Written by a run that did not live to say so, or moved alike by hand on both sides.
+        return self._outcome(action, pair, before=pair.link.agreed, after=action.span)
+
     async def _update_booking(self, action: UpdateBooking, pair: Pair) -> Outcome:
         assert isinstance(pair.event, Event)
         etag = await self._ports.bookings.update_booking(
             action.booking_id,
             etag=action.etag,
             span=action.span,
-            event_id=pair.event_id if action.names_event else None,
+            event=_address(pair) if action.names_event else None,
         )
         await self._agree(pair, pair.event.span, booking_etag=etag)
         before = action.loser or (pair.link.agreed if pair.link else None)
@@ -217,31 +237,38 @@ class _Reconciliation:
     async def _update_event(self, action: UpdateEvent, pair: Pair) -> Outcome:
         assert isinstance(pair.event, Event)
         moved = await self._ports.calendar.update_event_span(pair.event, action.span)
-        await self._agree(replace(pair, event=moved), action.span)
+        etag = None
+        if action.names_event:
+            etag = await self._ports.bookings.update_booking(action.booking_id, etag=action.etag, event=_address(pair))
+        await self._agree(replace(pair, event=moved), action.span, booking_etag=etag)
         return self._outcome(action, pair, before=pair.event.span, after=action.span)
 
     async def _adopt_twin(self, action: AdoptTwin, pair: Pair) -> Outcome:
+        """Hand the booking over to the twin; the twin's times are then compared as work of its own."""
         twin = action.twin
-        etag = await self._ports.bookings.update_booking(
-            action.booking_id, etag=action.etag, span=action.span, event_id=twin.event_id
-        )
-        assert isinstance(pair.booking, Booking)
-        await self._save_link(pair, twin.event_id, action.span or pair.booking.span, etag)
-        earlier = await self._ports.state.find_known_event(twin.mailbox_id, twin.event_id) or KnownEvent(
-            mailbox_id=twin.mailbox_id, event_id=twin.event_id
-        )
-        await self._ports.state.save_known_event(
-            replace(
-                earlier,
-                standing=Standing.LINKED,
-                booking_id=action.booking_id,
-                span=twin.span,
-                etags=newest_etags(earlier.etags, twin.etag),
-                modified_at=twin.modified_at,
+        address = EventAddress(twin.mailbox_id, twin.event_id)
+        etag = await self._ports.bookings.update_booking(action.booking_id, etag=action.etag, event=address)
+        if pair.link is not None:
+            await self._ports.state.save_link(
+                replace(
+                    pair.link,
+                    mailbox_id=twin.mailbox_id,
+                    event_id=twin.event_id,
+                    booking_etag=etag,
+                    generation=pair.link.generation + 1,
+                )
+            )
+        await self._ports.queue.put(
+            EventChange(
+                mailbox_id=twin.mailbox_id,
+                event_id=twin.event_id,
+                received_at=self._ports.clock(),
+                correlation_id=self._ports.new_id(),
+                source=Source.SWEEP,
             )
         )
         await self._remember(Standing.ENDED, pair)
-        return self._outcome(action, pair, before=pair.booking.span, after=action.span)
+        return self._outcome(action, pair)
 
     async def _end_booking(self, action: ClearEventId | CancelBooking | DeleteBooking) -> None:
         bookings = self._ports.bookings
@@ -249,7 +276,7 @@ class _Reconciliation:
             await bookings.clear_event_id(action.booking_id, etag=action.etag)
             return
         if not self._may_delete:
-            await pass_deletion(self._item.mailbox_id, self._ports, self._rules.breaker)
+            await pass_deletion(self._item.mailbox_id, self._ports, self._rules)
             self._may_delete = True
         if isinstance(action, CancelBooking):
             await bookings.cancel_booking(action.booking_id, etag=action.etag)
@@ -258,24 +285,23 @@ class _Reconciliation:
 
     async def _agree(self, pair: Pair, span: TimeSpan, *, booking_etag: str | None = None) -> None:
         """Remember that both sides have `span` now."""
-        await self._save_link(pair, pair.event_id, span, booking_etag)
+        await self._save_link(pair, span, booking_etag)
         await self._remember(Standing.LINKED, pair, booking_id=booking_id_of(pair), span=span)
 
-    async def _save_link(self, pair: Pair, event_id: str, span: TimeSpan, booking_etag: str | None) -> None:
+    async def _save_link(self, pair: Pair, span: TimeSpan, booking_etag: str | None) -> None:
         """Write the link when it says something new. A new event for the booking raises its generation."""
         link, booking = pair.link, pair.booking
         if isinstance(booking, Booking):
             wanted = Link(
                 booking_id=booking.booking_id,
                 mailbox_id=pair.mailbox_id,
-                event_id=event_id,
+                event_id=pair.event_id,
                 agreed=span,
                 phase=booking.phase,
                 booking_etag=booking_etag or booking.etag,
+                generation=_generation(link, pair.event_id),
+                version=link.version if link else None,
             )
-            if link is not None:
-                generation = link.generation + (1 if link.event_id != event_id else 0)
-                wanted = replace(wanted, generation=generation, version=link.version)
         else:
             assert link is not None, "a pair agrees by its link or by its booking"
             wanted = replace(link, agreed=span, booking_etag=booking_etag or link.booking_etag)
@@ -322,6 +348,16 @@ class _Reconciliation:
             before=span_text(before),
             after=span_text(after),
         )
+
+
+def _address(pair: Pair) -> EventAddress:
+    return EventAddress(pair.mailbox_id, pair.event_id)
+
+
+def _generation(link: Link | None, event_id: str) -> int:
+    if link is None:
+        return 1
+    return link.generation if link.event_id == event_id else link.generation + 1
 
 
 def _words(name: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from sync.core.errors import DeltaTokenExpired, InvalidPayload, PreconditionFailed, ServiceUnavailable
+from sync.core.errors import DeltaTokenExpired, InvalidPayload, ServiceUnavailable
 from sync.core.model import (
     Breaker,
     Cursor,
@@ -26,7 +26,7 @@ from sync.core.model import (
 from sync.core.rules import Rules
 from sync.core.sweeping import Findings, breaker_holds, judge_round, needs_full_round, window_at
 from sync.core.work import MAILBOX_TASKS_QUEUE, item_to_text
-from sync.service.breaker import hold
+from sync.service.breaker import clear, hold
 from sync.service.disposal import bury
 from sync.service.outcome import Outcome
 from sync.service.ports import Ports
@@ -35,6 +35,9 @@ from sync.service.quarantine import lift_quarantine
 logger = logging.getLogger(__name__)
 
 PUTS_AT_ONCE = 16
+LINK_MEMORY = timedelta(days=180)
+"""How long after a visit its link is kept. A later deletion finds the booking by its event-id column."""
+
 JOURNAL_MEMORY = timedelta(days=90)
 """How long the journal is kept; old entries go when a mailbox has a full round, every few days."""
 
@@ -71,10 +74,11 @@ async def sweep_mailbox(task: MailboxTask, ports: Ports, rules: Rules) -> Outcom
         error = InvalidPayload("; ".join(one_round.rejected[:5]), operation="calendarView.delta")
         await bury(MAILBOX_TASKS_QUEUE, item_to_text(task), error, task, ports)
     findings = await _judge(task.mailbox_id, one_round, now, ports)
-    if await _is_held(task.mailbox_id, findings, now, ports, rules):
-        await _queue(_changes(task.mailbox_id, findings.changed, (), read_at, ports), ports)
-        return Outcome(action="breaker-held", reason=f"{len(findings.removed)} of {findings.linked} links seem gone")
+    findings = await _hold_flood(task.mailbox_id, findings, now, ports, rules)
     await _queue(_changes(task.mailbox_id, findings.changed, findings.removed, read_at, ports), ports)
+    if findings.held:
+        # The cursor stays where it is, so that the next sweep comes to the same question.
+        return Outcome(action="breaker-held", reason=f"{findings.held} of {findings.linked} linked events are gone")
     await ports.state.save_cursor(
         Cursor(mailbox_id=task.mailbox_id, delta_link=one_round.delta_link, window=one_round.window, saved_at=now)
     )
@@ -123,7 +127,7 @@ async def _judge(mailbox_id: str, one_round: _Round, now: datetime, ports: Ports
         await ports.journal.prune(mailbox_id, now - JOURNAL_MEMORY)
         bookings = ports.bookings.list_linked_bookings(mailbox_id, one_round.window)
         expected = {booking.event_id async for booking in bookings if booking.event_id}
-        await _prune(known.values(), now, ports)
+        await _prune([one for one in known.values() if one.event_id not in expected], now, ports)
     return judge_round(
         seen=one_round.seen,
         reported_removed=one_round.removed,
@@ -136,27 +140,36 @@ async def _judge(mailbox_id: str, one_round: _Round, now: datetime, ports: Ports
 
 
 async def _prune(known: Iterable[KnownEvent], now: datetime, ports: Ports) -> None:
-    """Drop what is no longer worth remembering, so that the table does not grow for ever."""
-    for one in list(known):
-        is_over = one.standing in (Standing.FOREIGN, Standing.ENDED)
-        if is_over and one.remembered_until is not None and one.remembered_until < now:
-            await ports.state.delete_known_event(one.mailbox_id, one.event_id)
+    """Drop what is no longer worth remembering, so that the tables do not grow for ever."""
+    for one in known:
+        if one.standing is Standing.LINKED:
+            is_over = one.span is not None and one.span.end_at < now - LINK_MEMORY
+        else:
+            is_over = one.remembered_until is not None and one.remembered_until < now
+        if not is_over:
+            continue
+        link = await ports.state.find_link(one.booking_id) if one.booking_id else None
+        if link is not None and link.event_id == one.event_id:
+            await ports.state.delete_link(link)
+        await ports.state.delete_known_event(one.mailbox_id, one.event_id)
 
 
-async def _is_held(mailbox_id: str, findings: Findings, now: datetime, ports: Ports, rules: Rules) -> bool:
-    """Whether the breaker holds this round's deletions; a round that is fine again clears what an earlier one held."""
-    breaker = await ports.state.find_breaker(mailbox_id) if findings.removed else None
-    breaker = breaker or Breaker(mailbox_id=mailbox_id)
-    removals = len(findings.removed)
-    if breaker_holds(removals, findings.linked, breaker, now, rules.breaker):
-        await hold(replace(breaker, held=removals), ports)
-        return True
-    if findings.removed and breaker.held_since is not None:
-        try:
-            await ports.state.save_breaker(replace(breaker, held_since=None, held=0))
-        except PreconditionFailed:
-            logger.info("The breaker's row was written by another worker.", extra={"action": "breaker-cleared"})
-    return False
+async def _hold_flood(mailbox_id: str, findings: Findings, now: datetime, ports: Ports, rules: Rules) -> Findings:
+    """The findings as far as the breaker lets them pass; a round that is fine again clears what an earlier one held.
+
+    A suspicion is not a deletion: visits moved to another calendar look the same to a sweep. So before deletions are
+    held, each suspect is looked at, and only those that Graph denies count.
+    """
+    breaker = await ports.state.find_breaker(mailbox_id) or Breaker(mailbox_id=mailbox_id)
+    removed = list(findings.removed)
+    if breaker_holds(len(removed), findings.linked, breaker, now, rules.breaker):
+        removed = [one for one in removed if await ports.calendar.find_event(mailbox_id, one) is None]
+    if breaker_holds(len(removed), findings.linked, breaker, now, rules.breaker):
+        await hold(mailbox_id, ports, total=len(removed))
+        return replace(findings, removed=(), held=len(removed))
+    if breaker.held_since is not None and not findings.removed:
+        await clear(mailbox_id, ports)
+    return findings
 
 
 def _changes(
@@ -217,18 +230,21 @@ async def wanted_mailboxes(ports: Ports, rules: Rules) -> AsyncIterator[str]:
         yield mailbox_id
 
 
-async def queue_sweeps(ports: Ports, rules: Rules, *, is_full: bool = False) -> int:
+async def queue_sweeps(ports: Ports, rules: Rules, *, source: Source = Source.SWEEP, is_full: bool = False) -> int:
     """Queue a sweep of every wanted mailbox, spread over time; answers how many.
 
-    Quarantined ones are queued when their probe is due: the sweep is the probe.
+    Quarantined ones are queued when their probe is due, since the sweep is the probe, or when a person asks.
     """
     now = ports.clock()
-    resting = {one.mailbox_id async for one in ports.state.list_quarantines() if one.probe_at > now}
+    is_asked_for = source is Source.REPLAY
+    resting = {
+        one.mailbox_id async for one in ports.state.list_quarantines() if one.probe_at > now and not is_asked_for
+    }
     count = 0
     async for mailbox_id in wanted_mailboxes(ports, rules):
         if mailbox_id in resting:
             continue
-        task = mailbox_task(mailbox_id, MailboxJob.SWEEP, ports, is_full=is_full)
+        task = mailbox_task(mailbox_id, MailboxJob.SWEEP, ports, source=source, is_full=is_full)
         await ports.queue.put(task, delay_seconds=count // SWEEPS_PER_SECOND)
         count += 1
     logger.info("Queued %d sweeps.", count, extra={"action": "sweeps-queued", "mailboxes": count})

@@ -49,9 +49,17 @@ async def maintain_subscriptions(ports: Ports, rules: Rules, *, until: datetime)
     one. Raises `TransientError` when even the lists cannot be read; the next run tries again.
     """
     wanted = {mailbox_id async for mailbox_id in wanted_mailboxes(ports, rules)}
-    resting = {one.mailbox_id async for one in ports.state.list_quarantines()}
+    resting = await _quarantined(wanted, ports)
     records = {one.mailbox_id: one async for one in ports.state.list_subscription_records()}
     actual = [one async for one in ports.calendar.list_subscriptions()]
+    if actual and not wanted:
+        # Far likelier a lost privilege in Dataverse than a company without technicians.
+        logger.error(
+            "Dataverse lists no mailbox; %d subscriptions are left as they are.",
+            len(actual),
+            extra={"action": "upkeep"},
+        )
+        return Counter()
     await _record_actual(actual, records, wanted, ports)
     plan = [
         step
@@ -62,6 +70,14 @@ async def maintain_subscriptions(ports: Ports, rules: Rules, *, until: datetime)
     summary = ", ".join(f"{kind} {count}" for kind, count in done.items()) or "nothing to do"
     logger.info("Subscription upkeep: %s.", summary, extra={"action": "upkeep", "done": dict(done)})
     return done
+
+
+async def _quarantined(wanted: Collection[str], ports: Ports) -> set[str]:
+    """The quarantined mailboxes; those that are no longer wanted are forgotten."""
+    quarantined = {one.mailbox_id async for one in ports.state.list_quarantines()}
+    for mailbox_id in quarantined.difference(wanted):
+        await ports.state.delete_quarantine(mailbox_id)
+    return quarantined.intersection(wanted)
 
 
 async def tend_subscription(task: MailboxTask, ports: Ports, rules: Rules) -> Outcome:
@@ -178,6 +194,7 @@ async def _settle_failure(
         return None  # Adopted: the next list shows it.
     if isinstance(error, MailboxUnavailable):
         await quarantine_mailbox(step.mailbox_id, error, ports)
+        return await ports.state.delete_subscription_record(step.mailbox_id)
     earlier = record or SubscriptionRecord(mailbox_id=step.mailbox_id, standing=SubscriptionStanding.PENDING)
     is_pending = step.change is Change.CREATE and isinstance(error, DoorDidNotAnswer)
     await ports.state.save_subscription_record(

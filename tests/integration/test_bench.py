@@ -1,0 +1,154 @@
+"""The bench as a developer runs it, and what it says about calls. Times are measured, never asserted."""
+
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.calls import compare_bursts, compare_day, compare_kinds
+from bench.flow import CLIENT_STATE, Branch
+from bench.flow_stage import FlowStage
+from bench.playing import Player
+from bench.trace import Change, Kind, changes_of, delete, move, scheduled_visits, touch, working_day
+from local.dataverse.seed import status_id
+from local.dataverse.world import Author
+from local.sample import TECHNICIANS, SampleBooking, build_sample
+from tests.tenant import START
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+SAMPLE = build_sample(START.date())
+VISITS = scheduled_visits(SAMPLE)
+ONE_EACH = {"batch": False, "burst": 1, "repeat": 0.0, "change_type_noise": False}
+"""Switches under which one change raises one notification."""
+
+
+@pytest.fixture
+async def flow() -> FlowStage:
+    stage = FlowStage(ONE_EACH, START)
+    await stage.start()
+    return stage
+
+
+def dispatcher_changes(stage: FlowStage, visit: SampleBooking, values: dict[str, Any]) -> None:
+    world = stage.dataverse.world
+    world.update("bookableresourcebooking", visit.booking_id, values, Author(user_id=world.users["person"]))
+
+
+def booking(stage: FlowStage, visit: SampleBooking) -> dict[str, Any]:
+    return dict(stage.dataverse.world.rows("bookableresourcebooking")[visit.booking_id].values)
+
+
+async def run(stage: FlowStage, change: Change) -> tuple[Branch, int, int, int]:
+    """The branch that the flow took, its steps, and its calls to Graph and to Dataverse."""
+    player = Player(stage)
+    before = stage.flow.ends.copy()
+    await player.play(change)
+    [branch] = stage.flow.ends - before
+    cost = player.read_meter()
+    assert cost.notifications == 1
+    return branch, cost.steps, cost.graph, cost.dataverse
+
+
+async def test_the_flow_writes_a_moved_event_to_its_booking(flow: FlowStage) -> None:
+    assert await run(flow, move(VISITS[0], timedelta(hours=1))) == (Branch.UPDATED, 26, 1, 2)
+    assert booking(flow, VISITS[0])["starttime"] == VISITS[0].start_at + timedelta(hours=1)
+
+
+async def test_the_flow_writes_the_event_id_even_when_nothing_that_counts_has_changed(flow: FlowStage) -> None:
+    assert await run(flow, touch(VISITS[0], 5)) == (Branch.NAMED, 26, 1, 2)
+
+
+async def test_the_flow_reads_private_events_and_leaves_them(flow: FlowStage) -> None:
+    [change] = changes_of(Kind.PRIVATE_CHANGED, SAMPLE, 1)
+    assert await run(flow, change) == (Branch.BORN_IN_OUTLOOK, 15, 1, 0)
+
+
+async def test_the_flow_cancels_the_booking_of_a_deleted_event(flow: FlowStage) -> None:
+    assert await run(flow, delete(VISITS[0])) == (Branch.CANCELLED, 29, 1, 10)
+    assert booking(flow, VISITS[0])["bookingstatus"] == status_id("Canceled")
+    assert booking(flow, VISITS[0])["bks_eventid"] is None
+
+
+async def test_the_flow_only_clears_the_event_id_of_a_booking_that_is_cancelled_already(flow: FlowStage) -> None:
+    dispatcher_changes(flow, VISITS[0], {"bookingstatus": status_id("Canceled")})
+    assert await run(flow, delete(VISITS[0])) == (Branch.CLEARED, 26, 1, 7)
+    assert booking(flow, VISITS[0])["bks_eventid"] is None
+
+
+async def test_the_flow_leaves_a_booking_that_somebody_else_has_now(flow: FlowStage) -> None:
+    other = next(one for one in TECHNICIANS if one != VISITS[0].technician)
+    dispatcher_changes(flow, VISITS[0], {"resource": other.resource_id})
+    assert await run(flow, delete(VISITS[0])) == (Branch.REASSIGNED, 24, 1, 6)
+    assert booking(flow, VISITS[0])["bookingstatus"] == status_id("Scheduled")
+
+
+async def test_the_flow_finds_no_booking_for_a_deleted_private_event(flow: FlowStage) -> None:
+    private = SAMPLE.private_events[0]
+    change = Change(kind=Kind.DELETED, mailbox_id=private.technician.mailbox_id, event_id=private.event_id)
+    assert await run(flow, change) == (Branch.NOT_OURS, 20, 1, 3)
+
+
+async def test_the_flow_stops_at_a_client_state_that_is_not_its_own(flow: FlowStage) -> None:
+    assert await flow.flow.run({"clientState": CLIENT_STATE + "x"}) is Branch.REFUSED
+    assert flow.flow.steps == 5
+
+
+async def test_on_a_working_day_the_flow_makes_more_than_three_times_our_calls() -> None:
+    day = await compare_day(40)
+    assert day.ours.notifications == day.flow.notifications > day.ours.changes
+    assert day.flow.calls > 3 * day.ours.calls
+    assert day.flow.steps > 3 * day.ours.steps
+
+
+async def test_each_kind_of_change_costs_us_no_more_than_its_budget() -> None:
+    """Per change: reads and writes in Outlook, then in Dynamics. One lookup of the cancelled status is kept."""
+    budget = {
+        Kind.PRIVATE_MADE: (1, 0),
+        Kind.PRIVATE_CHANGED: (0, 0),
+        Kind.TOUCHED: (1, 0),
+        Kind.MOVED: (1, 1),
+        Kind.DELETED: (2, 2),
+    }
+    count = 4
+    for comparison in await compare_kinds(count):
+        graph, dataverse = budget[Kind(comparison.name)]
+        lookup = comparison.name == Kind.DELETED
+        assert comparison.ours.graph <= graph * count, comparison
+        assert comparison.ours.dataverse <= dataverse * count + lookup, comparison
+
+
+async def test_the_size_of_a_burst_costs_the_flow_and_not_us() -> None:
+    bursts = await compare_bursts(2)
+    assert [one.ours.calls for one in bursts] == [4, 4, 4, 4]
+    assert [one.flow.calls for one in bursts] == [6, 12, 18, 24]
+
+
+def test_a_working_day_is_as_private_as_it_says_and_changes_nothing_that_it_deletes() -> None:
+    day = working_day(SAMPLE, 100, seed=3)
+    kinds = [change.kind for change in day]
+    assert kinds.count(Kind.PRIVATE_MADE) + kinds.count(Kind.PRIVATE_CHANGED) == 70
+    deleted = {change.event_id for change in day if change.kind is Kind.DELETED}
+    assert len(deleted) == 5
+    assert not deleted & {change.event_id for change in day if change.kind is not Kind.DELETED}
+
+
+def test_the_bench_prints_calls_and_cold_start_with_their_ratios() -> None:
+    command = [sys.executable, "-m", "bench", "--quick", "calls", "cold-start"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stderr == ""
+    for words in ("cores, ", "a working day's mix", "empty function, same packages", "In short"):
+        assert words in result.stdout
+    assert all(len(line) <= 80 for line in result.stdout.splitlines())
+
+
+def test_the_bench_names_its_parts_when_asked_for_another() -> None:
+    command = [sys.executable, "-m", "bench", "everything"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 2
+    assert "there is no part everything; there are calls, acknowledging, latency, cold-start" in result.stderr

@@ -1,0 +1,109 @@
+"""The main job on real parts: real HTTP, Azurite, Microsoft's worker library, and the simulators as processes."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from local.world import LocalWorld
+from tests.integration.people import People, wait_until
+
+pytestmark = pytest.mark.slow
+
+HOUR = timedelta(hours=1)
+LEASE_SECONDS = 3
+"""How soon the messages of a killed host come back here; in Azure it is ten minutes."""
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalWorld]:
+    with LocalWorld(tmp_path_factory.mktemp("world"), lease_seconds=LEASE_SECONDS) as world:
+        world.subscribe()
+        world.wait_until_quiet(seconds=120)
+        yield world
+
+
+@pytest.fixture(scope="module")
+def people(world: LocalWorld) -> Iterator[People]:
+    people = People(world)
+    yield people
+    people.close()
+
+
+def app_calls(world: LocalWorld, service: str) -> dict[str, int]:
+    return world.calls()[service]["app"]
+
+
+def test_a_moved_event_moves_its_booking_within_ten_seconds_for_one_read_and_one_write(
+    world: LocalWorld, people: People
+) -> None:
+    visit = people.visits()[0]
+    world.clear_calls()
+
+    people.move(visit, HOUR)
+
+    wait_until(lambda: people.booking(visit)["start_at"] == visit.start_at + HOUR, seconds=10)
+    world.wait_until_quiet()
+    assert app_calls(world, "graph") == {"event.get": 1}
+    assert app_calls(world, "dataverse") == {"bookableresourcebookings.update": 1}
+
+
+def test_a_deleted_event_cancels_its_booking_within_ten_seconds(world: LocalWorld, people: People) -> None:
+    visit = people.visits()[1]
+
+    people.delete(visit)
+
+    wait_until(lambda: people.booking(visit)["status"] == "Canceled", seconds=10)
+
+
+def test_a_private_event_costs_no_call_to_dataverse(world: LocalWorld, people: People) -> None:
+    world.wait_until_quiet()
+    world.clear_calls()
+
+    people.meet_privately(people.visits()[2])
+
+    wait_until(lambda: bool(app_calls(world, "graph")), seconds=10)
+    world.wait_until_quiet(quiet_seconds=2)
+    assert app_calls(world, "dataverse") == {}
+    assert app_calls(world, "graph") == {"event.get": 1}
+
+
+def test_stopping_azurite_in_the_middle_of_a_burst_loses_nothing(world: LocalWorld, people: People) -> None:
+    visits = people.visits()[3:15]
+    for visit in visits[:6]:
+        people.move(visit, HOUR)
+    world.stop("azurite")
+    for visit in visits[6:]:
+        people.move(visit, HOUR)
+
+    world.start("azurite")
+
+    for visit in visits:
+        wait_until(lambda visit=visit: people.booking(visit)["start_at"] == visit.start_at + HOUR, seconds=90)
+
+
+def test_killing_the_host_in_the_middle_of_a_burst_loses_nothing(world: LocalWorld, people: People) -> None:
+    visits = people.visits()[15:30]
+    for visit in visits:
+        people.move(visit, HOUR)
+    wait_until(lambda: people.booking(visits[0])["start_at"] == visits[0].start_at + HOUR, seconds=10)
+
+    world.kill("functions")
+    world.start("functions")
+
+    for visit in visits:
+        wait_until(lambda visit=visit: people.booking(visit)["start_at"] == visit.start_at + HOUR, seconds=60)
+
+
+def test_a_refused_start_names_every_problem(tmp_path: Path) -> None:
+    """Settings that are not usable refuse to start, with all problems in one message."""
+    from local.child import ChildFailedError
+
+    world = LocalWorld(tmp_path, settings={"TENANT_ID": "contoso", "SETTLE_SECONDS": "60", "PUBLIC_URL": ""})
+
+    with pytest.raises(ChildFailedError) as failure, world:
+        pass
+
+    for name in ("TENANT_ID", "SETTLE_SECONDS", "PUBLIC_URL"):
+        assert name in str(failure.value)
