@@ -107,7 +107,8 @@ class Link:
     """What both sides last agreed on. A cache: both services hold the truth, and a sweep rebuilds it.
 
     `booking_etag` lets a change be written without reading first. `generation` rises when the booking gets another
-    event. `version` is the store's own etag, None for a link that was never saved.
+    event. `has_copies` when another event with the booking's mark was seen. `version` is the store's own etag, None for
+    a link that was never saved.
     """
 
     booking_id: str
@@ -117,6 +118,7 @@ class Link:
     phase: BookingPhase
     booking_etag: str
     generation: int = 1
+    has_copies: bool = False
     version: str | None = None
 
 

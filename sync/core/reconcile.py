@@ -250,10 +250,13 @@ def decide(pair: Pair, policy: Policy) -> Action | Reading:
         return RememberForeign(Reason.BORN_IN_OUTLOOK)
     if event.is_cancelled:
         return _decide_gone(pair, policy, proven=Reason.CANCELLED_IN_OUTLOOK)
-    if pair.is_reported_removed and pair.is_located is UNREAD:
+    is_doubtful = pair.is_reported_removed or pair.standing is Standing.ENDED
+    if is_doubtful and pair.is_located is UNREAD:
         return LocateEvent()
     if pair.is_located is False:
-        return _decide_gone(pair, policy, proven=None)
+        # It lies among the deleted items: proof enough, unless a copy may have taken its place.
+        may_have_copy = pair.link is None or pair.link.has_copies
+        return _decide_gone(pair, policy, proven=None if may_have_copy else Reason.DELETED_IN_OUTLOOK)
     return _decide_live(pair, event, policy)
 
 

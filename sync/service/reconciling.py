@@ -37,6 +37,7 @@ from sync.core.reconcile import (
     Pair,
     ReadBooking,
     Reading,
+    Reason,
     RecordAgreement,
     RememberForeign,
     SearchTwin,
@@ -190,6 +191,7 @@ class _Reconciliation:
         """Write what was decided, then remember it."""
         match action:
             case RememberForeign():
+                await self._note_copy(action, pair)
                 await self._remember(Standing.FOREIGN, pair)
             case LeaveAlone():
                 await self._remember(self._known.standing, pair)
@@ -214,6 +216,11 @@ class _Reconciliation:
             case _:
                 assert_never(action)
         return self._outcome(action, pair)
+
+    async def _note_copy(self, action: RememberForeign, pair: Pair) -> None:
+        """Have the original's link say that a copy exists: it may take the original's place one day."""
+        if action.reason is Reason.COPY and pair.link is not None and not pair.link.has_copies:
+            await self._ports.state.save_link(replace(pair.link, has_copies=True))
 
     async def _record_agreement(self, action: RecordAgreement, pair: Pair) -> Outcome:
         await self._agree(pair, action.span)
@@ -300,6 +307,7 @@ class _Reconciliation:
                 phase=booking.phase,
                 booking_etag=booking_etag or booking.etag,
                 generation=_generation(link, pair.event_id),
+                has_copies=link is not None and link.has_copies,
                 version=link.version if link else None,
             )
         else:
