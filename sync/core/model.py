@@ -139,9 +139,10 @@ REMEMBERED_ETAGS = 8
 class KnownEvent:
     """Our memory of one event, and the lease by which one worker at a time handles it.
 
-    `read_at` is when the last completed read began: it saw every change made before. `etags` are the latest states that
-    we read or wrote; `notified_etags` those that handled notifications named, which a read may have missed. `span` is
-    kept for linked events, so that a sweep can tell which of them a window covers.
+    `read_at` is when the last completed read began: it saw every change made before. `etags` are the latest states
+    that we read or wrote, `written_etag` the last that we wrote; `notified_etags` those that handled notifications
+    named, which a read may have missed. `span` is kept for linked events, so that a sweep can tell which of them a
+    window covers.
     """
 
     mailbox_id: str
@@ -151,6 +152,7 @@ class KnownEvent:
     span: TimeSpan | None = None
     etags: tuple[str, ...] = ()
     notified_etags: tuple[str, ...] = ()
+    written_etag: str | None = None
     modified_at: datetime | None = None
     read_at: datetime | None = None
     remembered_until: datetime | None = None

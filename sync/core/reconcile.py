@@ -96,6 +96,7 @@ class Reason(StrEnum):
     DELETED_IN_OUTLOOK = "deleted-in-outlook"
     CANCELLED_IN_OUTLOOK = "cancelled-in-outlook"
     ALREADY_ENDED = "already-ended"
+    GONE_UNREPORTED = "absent-but-not-reported-removed"
     WITNESSES_DISAGREE = "read-says-gone-search-finds-it"
 
 
@@ -349,6 +350,10 @@ def _decide_gone(pair: Pair, policy: Policy, *, proven: Reason | None) -> Action
     """The event is not in the calendar any more. `proven` when it says so itself; else one witness has spoken."""
     if pair.standing in (Standing.FOREIGN, Standing.ENDED):
         return EndEvent(Reason.ALREADY_ENDED if pair.standing is Standing.ENDED else Reason.NOT_OURS)
+    if proven is None and not pair.is_reported_removed:
+        # An update of an event that does not exist is a contradiction. If it was deleted, that is reported as well, or
+        # the next sweep finds it missing.
+        return LeaveAlone(Reason.GONE_UNREPORTED)
     if pair.booking is UNREAD:
         return ReadBooking()
     if not isinstance(pair.booking, Booking):

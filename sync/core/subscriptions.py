@@ -15,8 +15,6 @@ from hashlib import sha256
 from sync.core.model import Subscription
 
 MAXIMUM_LIFETIME = timedelta(minutes=10_080)
-RENEWAL_QUIET = timedelta(minutes=10)
-"""A subscription renewed less than this ago is not renewed again because a lifecycle notification asks for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,11 +5,12 @@ that a flood of notifications is held as well.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sync.core.errors import BreakerHeld, PreconditionFailed
+from sync.core.errors import BreakerHeld, PreconditionFailed, SyncError
 from sync.core.model import Breaker
 from sync.core.rules import Rules
 from sync.core.sweeping import breaker_holds, is_linked_within, recent_passes, window_at
@@ -23,8 +24,23 @@ RELEASE_PERIOD = timedelta(hours=1)
 _SAVE_ATTEMPTS = 10
 
 
-async def pass_deletion(mailbox_id: str, ports: Ports, rules: Rules) -> None:
-    """Let one deletion pass and remember that it did. Raises `BreakerHeld`."""
+@asynccontextmanager
+async def passing_deletion(mailbox_id: str, ports: Ports, rules: Rules) -> AsyncIterator[None]:
+    """Let one deletion pass, made within; one that fails does not count. Raises `BreakerHeld`."""
+    passed_at = await _pass(mailbox_id, ports, rules)
+    try:
+        yield
+    except SyncError:
+        await _change(
+            mailbox_id,
+            ports,
+            lambda breaker: replace(breaker, passed_at=tuple(at for at in breaker.passed_at if at != passed_at)),
+        )
+        raise
+
+
+async def _pass(mailbox_id: str, ports: Ports, rules: Rules) -> datetime:
+    """Remember that a deletion passes; answers the moment it is remembered by."""
     for _ in range(_SAVE_ATTEMPTS):
         now = ports.clock()
         breaker = await ports.state.find_breaker(mailbox_id) or Breaker(mailbox_id=mailbox_id)
@@ -39,7 +55,7 @@ async def pass_deletion(mailbox_id: str, ports: Ports, rules: Rules) -> None:
             await ports.state.save_breaker(replace(breaker, passed_at=(*recent, now)))
         except PreconditionFailed:
             continue  # Another worker let a deletion of this mailbox pass: count again.
-        return
+        return now
     raise PreconditionFailed("The breaker's row is contended.", retry_after_seconds=1)
 
 

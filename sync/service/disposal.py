@@ -12,7 +12,15 @@ from datetime import timedelta
 from uuid import NAMESPACE_OID, uuid5
 
 from sync.calls import counted_calls
-from sync.core.errors import Busy, InvalidPayload, MailboxUnavailable, StaleRead, SyncError, TransientError
+from sync.core.errors import (
+    Busy,
+    InvalidPayload,
+    MailboxUnavailable,
+    StaleRead,
+    SyncError,
+    Throttled,
+    TransientError,
+)
 from sync.core.model import DeadLetter, EventChange, JournalEntry, Source, WorkItem
 from sync.core.work import POISON_SUFFIX, item_from_text
 from sync.service.outcome import Outcome
@@ -23,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 FIRST_DELAY_SECONDS = 15.0
 LONGEST_DELAY_SECONDS = 600.0
+DELAYED = "delayed"
+
 PATIENCE = timedelta(hours=24)
 """An item that still cannot be handled after this is buried with the last error as its reason."""
 
@@ -62,9 +72,19 @@ async def handle_message(
         before=outcome.before,
         after=outcome.after,
     )
-    if outcome.is_news:
-        await ports.journal.write(entry)
     _log(entry, dequeue_count)
+    if outcome.is_news:
+        await _write_journal(entry, ports)
+
+
+async def _write_journal(entry: JournalEntry, ports: Ports) -> None:
+    """Raises `TransientError` so that the item is done again, unless it is queued anew already: that would double it."""
+    try:
+        await ports.journal.write(entry)
+    except TransientError as error:
+        if entry.action != DELAYED:
+            raise
+        logger.warning("A journal row was not written: %s", error.reason, extra={"action": "journal-failed"})
 
 
 async def _attempt(
@@ -84,7 +104,7 @@ async def _attempt(
         delay_seconds = await _delay(item, error, ports)
         if isinstance(error, Busy):
             return None
-        return Outcome(action="delayed", reason=f"{delay_seconds:.0f} s: {error.reason}", event_id=event_id)
+        return Outcome(action=DELAYED, reason=f"{delay_seconds:.0f} s: {error.reason}", event_id=event_id)
     except SyncError as error:
         await bury(queue, text, error, item, ports)
         return Outcome(action="buried", reason=error.reason, event_id=event_id)
@@ -101,6 +121,9 @@ async def _delay(item: WorkItem, error: TransientError, ports: Ports) -> float:
     """Queue the item anew, invisible for as long as the service asked, else ever longer; answers the seconds."""
     backoff = min(FIRST_DELAY_SECONDS * 2 ** min(item.deferrals, 10), LONGEST_DELAY_SECONDS)
     delay_seconds = backoff if error.retry_after_seconds is None else error.retry_after_seconds
+    if isinstance(error, Throttled) and item.deferrals:
+        # A service that names the same short wait again and again must not be asked every two seconds for hours.
+        delay_seconds = max(delay_seconds, backoff / 8)
     later = replace(item, deferrals=item.deferrals + 1)
     if isinstance(error, StaleRead) and isinstance(later, EventChange):
         later = replace(later, rechecks=later.rechecks + 1)
@@ -111,12 +134,13 @@ async def _delay(item: WorkItem, error: TransientError, ports: Ports) -> float:
 async def bury(queue: str, text: str, error: Exception, item: WorkItem | None, ports: Ports) -> None:
     """Put a message among the dead letters, with its class, its reason and what can be done.
 
-    The letter's id is derived from the message, so that burying it twice keeps one letter.
+    The letter's id is derived from what the message is about and the class, so that one trouble is one letter however
+    many notifications tell of it.
     """
     if not isinstance(error, SyncError):
         error = Unexpected(repr(error)[:500])
     letter = DeadLetter(
-        letter_id=str(uuid5(NAMESPACE_OID, f"{queue} {text}")),
+        letter_id=str(uuid5(NAMESPACE_OID, f"{queue} {_subject(item) or text} {type(error).__name__}")),
         queue=queue,
         error_class=type(error).__name__,
         reason=error.reason,
@@ -130,6 +154,13 @@ async def bury(queue: str, text: str, error: Exception, item: WorkItem | None, p
     logger.error(
         "A message of %s is buried as %s: %s", queue, letter.error_class, letter.reason, extra={"action": "buried"}
     )
+
+
+def _subject(item: WorkItem | None) -> str:
+    """What an item is about: an event, or a job for a mailbox."""
+    if item is None:
+        return ""
+    return f"{item.mailbox_id} {item.event_id if isinstance(item, EventChange) else item.job}"
 
 
 async def collect_poison(poison_queue: str, text: str, ports: Ports) -> None:

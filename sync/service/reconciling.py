@@ -47,7 +47,7 @@ from sync.core.reconcile import (
     decide,
 )
 from sync.core.rules import Rules
-from sync.service.breaker import pass_deletion
+from sync.service.breaker import passing_deletion
 from sync.service.outcome import Outcome, span_text
 from sync.service.ports import EventAddress, Ports
 
@@ -111,7 +111,6 @@ class _Reconciliation:
         self._began_at = began_at
         self._ports = ports
         self._rules = rules
-        self._may_delete = False
 
     async def run(self) -> Outcome:
         pair = await self._gather()
@@ -194,7 +193,7 @@ class _Reconciliation:
                 await self._note_copy(action, pair)
                 await self._remember(Standing.FOREIGN, pair)
             case LeaveAlone():
-                await self._remember(self._known.standing, pair)
+                await self._leave_alone(pair)
             case EndEvent():
                 await self._end(pair)
             case LookAgain():
@@ -216,6 +215,14 @@ class _Reconciliation:
             case _:
                 assert_never(action)
         return self._outcome(action, pair)
+
+    async def _leave_alone(self, pair: Pair) -> None:
+        """Remember an event that is a booking's as such, so that a sweep asks about it when it is gone."""
+        is_ours = isinstance(pair.event, Event) and booking_id_of(pair) is not None
+        if is_ours and isinstance(pair.event, Event) and self._known.standing is Standing.UNKNOWN:
+            await self._remember(Standing.LINKED, pair, booking_id=booking_id_of(pair), span=pair.event.span)
+        else:
+            await self._remember(self._known.standing, pair)
 
     async def _note_copy(self, action: RememberForeign, pair: Pair) -> None:
         """Have the original's link say that a copy exists: it may take the original's place one day."""
@@ -247,13 +254,15 @@ class _Reconciliation:
         etag = None
         if action.names_event:
             etag = await self._ports.bookings.update_booking(action.booking_id, etag=action.etag, event=_address(pair))
-        await self._agree(replace(pair, event=moved), action.span, booking_etag=etag)
+        await self._agree(replace(pair, event=moved), action.span, booking_etag=etag, is_own_write=True)
         return self._outcome(action, pair, before=pair.event.span, after=action.span)
 
     async def _adopt_twin(self, action: AdoptTwin, pair: Pair) -> Outcome:
         """Hand the booking over to the twin; the twin's times are then compared as work of its own."""
         twin = action.twin
         address = EventAddress(twin.mailbox_id, twin.event_id)
+        # First, so that no crash leaves the booking to an event that we take for foreign.
+        await self._know_as_linked(address, action.booking_id)
         etag = await self._ports.bookings.update_booking(action.booking_id, etag=action.etag, event=address)
         if pair.link is not None:
             await self._ports.state.save_link(
@@ -277,23 +286,33 @@ class _Reconciliation:
         await self._remember(Standing.ENDED, pair)
         return self._outcome(action, pair)
 
+    async def _know_as_linked(self, address: EventAddress, booking_id: str) -> None:
+        earlier = await self._ports.state.find_known_event(*address) or KnownEvent(
+            mailbox_id=address.mailbox_id, event_id=address.event_id
+        )
+        await self._ports.state.save_known_event(
+            replace(earlier, standing=Standing.LINKED, booking_id=booking_id, remembered_until=None)
+        )
+
     async def _end_booking(self, action: ClearEventId | CancelBooking | DeleteBooking) -> None:
         bookings = self._ports.bookings
         if isinstance(action, ClearEventId):
             await bookings.clear_event_id(action.booking_id, etag=action.etag)
             return
-        if not self._may_delete:
-            await pass_deletion(self._item.mailbox_id, self._ports, self._rules)
-            self._may_delete = True
-        if isinstance(action, CancelBooking):
-            await bookings.cancel_booking(action.booking_id, etag=action.etag)
-        else:
-            await bookings.delete_booking(action.booking_id, etag=action.etag)
+        async with passing_deletion(self._item.mailbox_id, self._ports, self._rules):
+            if isinstance(action, CancelBooking):
+                await bookings.cancel_booking(action.booking_id, etag=action.etag)
+            else:
+                await bookings.delete_booking(action.booking_id, etag=action.etag)
 
-    async def _agree(self, pair: Pair, span: TimeSpan, *, booking_etag: str | None = None) -> None:
-        """Remember that both sides have `span` now."""
+    async def _agree(
+        self, pair: Pair, span: TimeSpan, *, booking_etag: str | None = None, is_own_write: bool = False
+    ) -> None:
+        """Remember that both sides have `span` now; `is_own_write` when the event has it from us."""
         await self._save_link(pair, span, booking_etag)
-        await self._remember(Standing.LINKED, pair, booking_id=booking_id_of(pair), span=span)
+        await self._remember(
+            Standing.LINKED, pair, booking_id=booking_id_of(pair), span=span, is_own_write=is_own_write
+        )
 
     async def _save_link(self, pair: Pair, span: TimeSpan, booking_etag: str | None) -> None:
         """Write the link when it says something new. A new event for the booking raises its generation."""
@@ -322,7 +341,13 @@ class _Reconciliation:
         await self._remember(Standing.ENDED, pair)
 
     async def _remember(
-        self, standing: Standing, pair: Pair, *, booking_id: str | None = None, span: TimeSpan | None = None
+        self,
+        standing: Standing,
+        pair: Pair,
+        *,
+        booking_id: str | None = None,
+        span: TimeSpan | None = None,
+        is_own_write: bool = False,
     ) -> None:
         """Note what we learnt about the event and give the lease back."""
         etags, modified_at = self._known.etags, self._known.modified_at
@@ -337,6 +362,7 @@ class _Reconciliation:
                 span=span or self._known.span,
                 etags=etags,
                 notified_etags=newest_etags(self._known.notified_etags, *self._item.etags),
+                written_etag=etags[-1] if is_own_write else self._known.written_etag,
                 modified_at=modified_at,
                 read_at=self._began_at,
                 remembered_until=self._began_at + self._rules.timing.foreign_memory if forgets else None,

@@ -72,7 +72,8 @@ async def sweep_mailbox(task: MailboxTask, ports: Ports, rules: Rules) -> Outcom
         await _queue([mailbox_task(task.mailbox_id, MailboxJob.SUBSCRIBE, ports)], ports)
     if one_round.rejected:
         error = InvalidPayload("; ".join(one_round.rejected[:5]), operation="calendarView.delta")
-        await bury(MAILBOX_TASKS_QUEUE, item_to_text(task), error, task, ports)
+        # The cursor will have passed the entry, so a replay reads the whole window.
+        await bury(MAILBOX_TASKS_QUEUE, item_to_text(replace(task, is_full=True)), error, task, ports)
     findings = await _judge(task.mailbox_id, one_round, now, ports)
     findings = await _hold_flood(task.mailbox_id, findings, now, ports, rules)
     await _queue(_changes(task.mailbox_id, findings.changed, findings.removed, read_at, ports), ports)

@@ -28,7 +28,7 @@ from sync.core.model import (
     SubscriptionStanding,
 )
 from sync.core.rules import Rules
-from sync.core.subscriptions import RENEWAL_QUIET, Change, PlannedChange, expiry_for, plan_changes
+from sync.core.subscriptions import Change, PlannedChange, expiry_for, plan_changes
 from sync.service.outcome import Outcome
 from sync.service.ports import Ports, SubscriptionOrder
 from sync.service.quarantine import quarantine_mailbox
@@ -85,11 +85,10 @@ async def tend_subscription(task: MailboxTask, ports: Ports, rules: Rules) -> Ou
 
     Raises the error that the order came to.
     """
-    now = ports.clock()
     record = await ports.state.find_subscription_record(task.mailbox_id)
     if task.job is MailboxJob.RENEW:
-        if record is not None and record.renewed_at is not None and now - record.renewed_at < RENEWAL_QUIET:
-            return Outcome(action="dropped", reason="renewed-a-moment-ago")
+        if record is not None and record.renewed_at is not None and record.renewed_at > task.received_at:
+            return Outcome(action="dropped", reason="renewed-after-it-was-received")
         step = PlannedChange(
             change=Change.RENEW, mailbox_id=task.mailbox_id, subscription_id=task.subscription_id, why="asked by Graph"
         )
@@ -114,18 +113,20 @@ async def _order_one(step: PlannedChange, record: SubscriptionRecord | None, por
 
 
 async def _adopt(mailbox_id: str, record: SubscriptionRecord | None, ports: Ports, rules: Rules) -> PlannedChange:
-    """Graph has one already (409): take it as ours, renewing or replacing it as the plan says."""
+    """Graph has one already (409): replace it if the plan says so, else renew it, which also reauthorizes it."""
     actual = [one async for one in ports.calendar.list_subscriptions() if one.mailbox_id == mailbox_id]
-    adopted = PlannedChange(change=Change.RENEW, mailbox_id=mailbox_id, why="adopted")
-    for step in plan_changes([mailbox_id], actual, ports.clock(), rules.subscriptions):
-        if error := await _order_one(step, record, ports):
-            raise error
-        adopted = step
     if not actual:
         raise TransientError("Graph says a subscription exists, but does not list it.", operation="subscription.list")
-    if adopted.subscription_id is None:
-        await _record_actual(actual, {mailbox_id: record} if record else {}, {mailbox_id}, ports)
-    return adopted
+    steps = list(plan_changes([mailbox_id], actual, ports.clock(), rules.subscriptions))
+    kept = {one.subscription_id for one in actual} - {step.subscription_id for step in steps}
+    steps += [
+        PlannedChange(change=Change.RENEW, mailbox_id=mailbox_id, subscription_id=one, why="adopted")
+        for one in sorted(kept)
+    ]
+    for step in steps:
+        if error := await _order_one(step, record, ports):
+            raise error
+    return steps[-1]
 
 
 async def _carry_out(
