@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qs, quote, urlsplit
 
 import httpx
@@ -53,7 +53,7 @@ SECRET = "a-secret-of-the-tests-with-enough-characters"
 START = datetime(2026, 11, 18, 9, 0, tzinfo=UTC)
 """A Wednesday; the sample visits lie in the week after."""
 
-QUIET = {"burst": 1, "repeat": 0.0, "reorder": False, "change_type_noise": False}
+QUIET: dict[str, Any] = {"burst": 1, "repeat": 0.0, "reorder": False, "change_type_noise": False}
 """Switches under which one change raises exactly one notification."""
 
 RETRY_VISIBILITY_SECONDS = 30
@@ -74,8 +74,8 @@ class Tenant:
         self.dataverse = DataverseSimulator(
             today=START.date(), switchboard=Switchboard(switches=DATAVERSE_SWITCHES, clock=self.clock, seed=seed)
         )
-        self._graph_transport = httpx.ASGITransport(app=build_app(self.graph))
-        self._dataverse_transport = httpx.ASGITransport(app=self.dataverse.app)
+        self._graph_transport: httpx.AsyncBaseTransport = httpx.ASGITransport(app=build_app(self.graph))
+        self._dataverse_transport: httpx.AsyncBaseTransport = httpx.ASGITransport(app=self.dataverse.app)
         self.sample: Sample = build_sample(START.date())
         self.technician = self.sample.technicians[0]
         self.state, self.journal, self.letters = FakeStateStore(), FakeJournal(), FakeDeadLetters()
@@ -105,7 +105,7 @@ class Tenant:
         self.graph_control = httpx.AsyncClient(transport=self._graph_transport, base_url="http://127.0.0.1:7080/_control")
 
     @classmethod
-    async def small(cls, *, technician: int = 3, **switches: Any) -> "Tenant":
+    async def small(cls, *, technician: int = 3, **switches: Any) -> Self:
         """A started tenant that syncs one technician's mailbox, by default one of two visits: quick to start."""
         tenant = cls(switches=switches)
         tenant.technician = tenant.sample.technicians[technician]
@@ -203,7 +203,7 @@ class Tenant:
     async def settle(self, *, limit: timedelta = timedelta(hours=2)) -> None:
         """Let everything happen that is under way, moving the clock to whatever is due next, for `limit` at most."""
         end = self.clock.now() + limit
-        while True:
+        while self.clock.now() <= end:  # Work that waits in place moves the clock, too, and may never run out.
             worked = await self.graph.courier.deliver_due(self.graph.post)
             worked += await self.work_due()
             if worked:

@@ -22,6 +22,7 @@ class Verdict(StrEnum):
     PROCEED = "proceed"
     WAIT = "another-worker-is-at-it"
     SEEN = "read-after-it-was-received"
+    DOUBTED = "a-second-look-is-queued"
     ECHO = "etag-already-processed"
     FOREIGN = "known-as-not-ours"
 
@@ -48,6 +49,8 @@ def judge(item: EventChange, known: KnownEvent, now: datetime, timing: Timing) -
         return Verdict.PROCEED
     if _was_read_after(item, known, timing) and not _contradicts_last_read(item, known):
         return Verdict.SEEN
+    if _is_doubted_by_another(item, known, timing):
+        return Verdict.DOUBTED
     if _is_known_as_foreign(known, now) and item.source is Source.PUSH:
         return Verdict.FOREIGN  # A sweep asks for such an event only when Dataverse names it.
     if item.etags and not item.is_removed and set(item.etags) <= _handled_etags(item, known):
@@ -57,6 +60,13 @@ def judge(item: EventChange, known: KnownEvent, now: datetime, timing: Timing) -
 
 def _was_read_after(item: EventChange, known: KnownEvent, timing: Timing) -> bool:
     return known.read_at is not None and known.read_at > item.received_at + timing.clock_margin
+
+
+def _is_doubted_by_another(item: EventChange, known: KnownEvent, timing: Timing) -> bool:
+    """Whether another item, which saw this one's moment, is waiting to look again: one doubt serves a whole burst."""
+    if known.doubted_at is None or known.doubted_by == item.correlation_id or item.is_removed:
+        return False
+    return known.doubted_at > item.received_at + timing.clock_margin
 
 
 def _is_known_as_foreign(known: KnownEvent, now: datetime) -> bool:

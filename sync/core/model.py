@@ -141,7 +141,8 @@ class KnownEvent:
 
     `read_at` is when the last completed read began: it saw every change made before. `etags` are the latest states
     that we read or wrote, `written_etag` the last that we wrote; `notified_etags` those that handled notifications
-    named, which a read may have missed. `span` is kept for linked events, so that a sweep can tell which of them a
+    named, which a read may have missed. `doubted_at` is when a read began that is to be repeated, by the item
+    `doubted_by`, which waits on the queue. `span` is kept for linked events, so that a sweep can tell which of them a
     window covers.
     """
 
@@ -155,6 +156,8 @@ class KnownEvent:
     written_etag: str | None = None
     modified_at: datetime | None = None
     read_at: datetime | None = None
+    doubted_at: datetime | None = None
+    doubted_by: str | None = None
     remembered_until: datetime | None = None
     leased_by: str | None = None
     leased_until: datetime | None = None

@@ -65,6 +65,7 @@ class Pair:
     event: Event | Literal[ReadState.ABSENT]
     standing: Standing = Standing.UNKNOWN
     is_reported_removed: bool = False
+    was_looked_at_again: bool = False
     is_located: bool | ReadState = UNREAD
     booking: Booking | ReadState = UNREAD
     link: Link | None = None
@@ -351,9 +352,10 @@ def _decide_gone(pair: Pair, policy: Policy, *, proven: Reason | None) -> Action
     if pair.standing in (Standing.FOREIGN, Standing.ENDED):
         return EndEvent(Reason.ALREADY_ENDED if pair.standing is Standing.ENDED else Reason.NOT_OURS)
     if proven is None and not pair.is_reported_removed:
-        # An update of an event that does not exist is a contradiction. If it was deleted, that is reported as well, or
-        # the next sweep finds it missing.
-        return LeaveAlone(Reason.GONE_UNREPORTED)
+        # An update of an event that does not exist is a contradiction, worth a second look. If the event was deleted,
+        # that is reported as well, or the next sweep finds it missing.
+        is_worth_a_look = pair.standing is Standing.LINKED and not pair.was_looked_at_again
+        return (LookAgain if is_worth_a_look else LeaveAlone)(Reason.GONE_UNREPORTED)
     if pair.booking is UNREAD:
         return ReadBooking()
     if not isinstance(pair.booking, Booking):

@@ -15,6 +15,8 @@ from hashlib import sha256
 from sync.core.model import Subscription
 
 MAXIMUM_LIFETIME = timedelta(minutes=10_080)
+RENEWAL_QUIET = timedelta(minutes=10)
+"""A renewal that is asked for sooner after the last one waits for the rest of this time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

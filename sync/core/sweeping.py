@@ -123,5 +123,9 @@ def breaker_holds(removals: int, linked: int, breaker: Breaker, now: datetime, p
 
 
 def recent_passes(breaker: Breaker, now: datetime, policy: BreakerPolicy) -> tuple[datetime, ...]:
-    """The deletions that passed within the breaker's period."""
-    return tuple(at for at in breaker.passed_at if now - at < policy.period)
+    """The deletions that passed within the breaker's period.
+
+    While it holds they do not age: else a flood would pass at ten an hour, with nobody having looked.
+    """
+    until = breaker.held_since or now
+    return tuple(at for at in breaker.passed_at if until - at < policy.period)

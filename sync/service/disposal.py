@@ -78,7 +78,7 @@ async def handle_message(
 
 
 async def _write_journal(entry: JournalEntry, ports: Ports) -> None:
-    """Raises `TransientError` so that the item is done again, unless it is queued anew already: that would double it."""
+    """Raises `TransientError`, so that the item is done again; not when it is queued anew already, and would double."""
     try:
         await ports.journal.write(entry)
     except TransientError as error:
@@ -118,7 +118,7 @@ async def _attempt(
 
 
 async def _delay(item: WorkItem, error: TransientError, ports: Ports) -> float:
-    """Queue the item anew, invisible for as long as the service asked, else ever longer; answers the seconds."""
+    """Queue the item anew, invisible for as long as asked, else ever longer; answers the seconds."""
     backoff = min(FIRST_DELAY_SECONDS * 2 ** min(item.deferrals, 10), LONGEST_DELAY_SECONDS)
     delay_seconds = backoff if error.retry_after_seconds is None else error.retry_after_seconds
     if isinstance(error, Throttled) and item.deferrals:

@@ -79,6 +79,9 @@ async def reconcile_event(item: EventChange, ports: Ports, rules: Rules) -> Outc
     known = await _lease(known, item, now, ports, rules)
     try:
         return await _Reconciliation(item, known, now, ports, rules).run()
+    except StaleRead:
+        await _give_back(replace(known, doubted_at=now, doubted_by=item.correlation_id), ports)
+        raise
     except SyncError:
         await _give_back(known, ports)
         raise
@@ -136,6 +139,7 @@ class _Reconciliation:
             event_id=self._item.event_id,
             standing=self._known.standing,
             is_reported_removed=self._item.is_removed,
+            was_looked_at_again=self._item.rechecks > 0,
             event=event or ABSENT,
         )
         return replace(pair, link=await self._find_link(self._known.booking_id or booking_id_of(pair)))
@@ -198,7 +202,7 @@ class _Reconciliation:
                 await self._end(pair)
             case LookAgain():
                 raise StaleRead(
-                    f"Graph contradicts itself about this event: {action.reason}.",
+                    f"Graph's answers do not fit together: {action.reason}.",
                     retry_after_seconds=self._recheck_seconds(),
                 )
             case RecordAgreement():
@@ -366,6 +370,8 @@ class _Reconciliation:
                 modified_at=modified_at,
                 read_at=self._began_at,
                 remembered_until=self._began_at + self._rules.timing.foreign_memory if forgets else None,
+                doubted_at=None,
+                doubted_by=None,
                 leased_by=None,
                 leased_until=None,
             )

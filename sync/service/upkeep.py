@@ -10,7 +10,7 @@ import logging
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sync.core.errors import (
     AlreadyExists,
@@ -28,7 +28,7 @@ from sync.core.model import (
     SubscriptionStanding,
 )
 from sync.core.rules import Rules
-from sync.core.subscriptions import Change, PlannedChange, expiry_for, plan_changes
+from sync.core.subscriptions import RENEWAL_QUIET, Change, PlannedChange, expiry_for, plan_changes
 from sync.service.outcome import Outcome
 from sync.service.ports import Ports, SubscriptionOrder
 from sync.service.quarantine import quarantine_mailbox
@@ -87,8 +87,12 @@ async def tend_subscription(task: MailboxTask, ports: Ports, rules: Rules) -> Ou
     """
     record = await ports.state.find_subscription_record(task.mailbox_id)
     if task.job is MailboxJob.RENEW:
-        if record is not None and record.renewed_at is not None and record.renewed_at > task.received_at:
-            return Outcome(action="dropped", reason="renewed-after-it-was-received")
+        if record is not None and record.renewed_at is not None:
+            if record.renewed_at > task.received_at:
+                return Outcome(action="dropped", reason="renewed-after-it-was-received")
+            wait = record.renewed_at + RENEWAL_QUIET - ports.clock()
+            if wait > timedelta():
+                raise TransientError("Renewed a moment ago.", retry_after_seconds=wait.total_seconds())
         step = PlannedChange(
             change=Change.RENEW, mailbox_id=task.mailbox_id, subscription_id=task.subscription_id, why="asked by Graph"
         )

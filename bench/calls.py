@@ -1,0 +1,85 @@
+"""Calls and steps per change: the app and the flow that it replaces, on the same trace, both in this process.
+
+Each has simulators of its own that start from the same linked sample company, with the same switches, on a clock that
+is moved by hand. Both are shown the same notifications, which is checked; each travels alone, because the text of the
+flow reads one.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.errors import MeasurementFailed
+from bench.flow_stage import LENIENT_DATAVERSE, FlowStage
+from bench.playing import Cost, cost_of
+from bench.trace import Change, Kind, changes_of, working_day
+from local.sample import Sample, build_sample
+from tests.tenant import START, Tenant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """One trace, handled by both."""
+
+    name: str
+    ours: Cost
+    flow: Cost
+
+
+class AppStage:
+    """The app, whole but for HTTP, queue and tables, which are in memory."""
+
+    def __init__(self, switches: Mapping[str, Any]) -> None:
+        self._tenant = Tenant(switches=switches)
+        self._tenant.dataverse.switchboard.set_switches(LENIENT_DATAVERSE)
+        self.graph = self._tenant.graph
+        self.dataverse = self._tenant.dataverse
+        self.person = self._tenant.person
+
+    async def start(self) -> None:
+        await self._tenant.start()
+
+    async def settle(self) -> None:
+        await self._tenant.settle()
+
+    def own_cost(self) -> Mapping[str, int]:
+        tenant = self._tenant
+        queued = tenant.queue.calls["put"]
+        tables = sum(sum(port.calls.values()) for port in (tenant.state, tenant.journal, tenant.letters))
+        # The host takes and deletes each message that the app puts
+        return {"steps": len(tenant.replies) + queued, "storage": tables + 3 * queued}
+
+
+async def compare(name: str, changes: Sequence[Change], *, switches: Mapping[str, Any], seed: int = 0) -> Comparison:
+    """Both contenders on the same changes. Raises `MeasurementFailed` when they saw different notifications."""
+    wanted = {"batch": False, **switches}
+    ours = await cost_of(AppStage(wanted), changes, seed=seed)
+    flow = await cost_of(FlowStage(wanted, START), changes, seed=seed)
+    if ours.notifications != flow.notifications:
+        raise MeasurementFailed(
+            f"{name}: the app was shown {ours.notifications} notifications, the flow {flow.notifications}"
+        )
+    return Comparison(name=name, ours=ours, flow=flow)
+
+
+async def compare_kinds(count: int) -> list[Comparison]:
+    """Each kind of change alone, `count` of it, in bursts as Graph happens to send them."""
+    return [await compare(kind, changes_of(kind, _sample(), count), switches={}) for kind in Kind]
+
+
+async def compare_bursts(count: int) -> list[Comparison]:
+    """Moves, by how many notifications one change raises."""
+    changes = changes_of(Kind.MOVED, _sample(), count)
+    return [
+        await compare(f"moved, burst of {burst}", changes, switches={"burst": burst, "repeat": 0.0})
+        for burst in (1, 2, 3, 4)
+    ]
+
+
+async def compare_day(count: int, *, seed: int = 0) -> Comparison:
+    """A working day's mix of `count` changes, 70 % of them private."""
+    return await compare("a working day's mix", working_day(_sample(), count, seed=seed), switches={}, seed=seed)
+
+
+def _sample() -> Sample:
+    return build_sample(START.date())

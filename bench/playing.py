@@ -1,0 +1,100 @@
+"""Plays changes on simulators in this process, and counts what handling them took.
+
+Before each change the Graph simulator's randomness is seeded by the change's number, so that whoever handles the
+notifications, the same change raises the same ones.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Protocol
+
+import httpx
+
+from bench.trace import Change
+from local.dataverse.server import DataverseSimulator
+from local.graph.simulator import GraphSimulator
+
+PAUSE = timedelta(minutes=5)
+"""Between two changes, so that each is a change of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What handling some changes took. `steps`: a flow's actions and triggers, or the app's function invocations."""
+
+    changes: int
+    notifications: int
+    graph: int
+    dataverse: int
+    steps: int
+    storage: int = 0
+    """Operations on the app's own queues and tables; a flow has none."""
+
+    @property
+    def calls(self) -> int:
+        return self.graph + self.dataverse
+
+
+class Stage(Protocol):
+    """Simulators and what handles their notifications."""
+
+    graph: GraphSimulator
+    dataverse: DataverseSimulator
+    person: httpx.AsyncClient
+
+    async def start(self) -> None:
+        """Subscribe every mailbox."""
+
+    async def settle(self) -> None:
+        """Let everything happen that is under way."""
+
+    def own_cost(self) -> Mapping[str, int]:
+        """`steps` and `storage` so far."""
+
+
+class Player:
+    """Plays on a stage that has been started, and meters it."""
+
+    def __init__(self, stage: Stage, *, seed: int = 0) -> None:
+        self._stage = stage
+        self._seed = seed
+        self._played = 0
+        self._before = self._total()
+
+    async def play(self, change: Change) -> dict[str, Any]:
+        """Make one change and let it settle; answers the event as Graph shows it, `{}` after a deletion."""
+        board = self._stage.graph.switchboard
+        board.clock.advance(PAUSE.total_seconds())
+        board.random.seed(f"{self._seed}:{self._played}")
+        self._played += 1
+        answer = await self._stage.person.request(change.method, change.path, json=change.body)
+        answer.raise_for_status()
+        await self._stage.settle()
+        return dict(answer.json()) if answer.content else {}
+
+    def read_meter(self) -> Cost:
+        """What was spent since it was last read."""
+        total = self._total()
+        spent = {name: total[name] - self._before[name] for name in total}
+        self._before = total
+        return Cost(**spent)
+
+    def _total(self) -> dict[str, int]:
+        stage = self._stage
+        return {
+            "changes": self._played,
+            "notifications": stage.graph.courier.counts["delivered"],
+            "graph": stage.graph.switchboard.calls["app"].total(),
+            "dataverse": stage.dataverse.switchboard.calls["app"].total(),
+            **stage.own_cost(),
+        }
+
+
+async def cost_of(stage: Stage, changes: Sequence[Change], *, seed: int = 0) -> Cost:
+    """Start a stage, play the changes one after the other, and count."""
+    await stage.start()
+    player = Player(stage, seed=seed)
+    for change in changes:
+        await player.play(change)
+    return player.read_meter()
