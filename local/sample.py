@@ -15,7 +15,10 @@ NAMESPACE = uuid.UUID("5b0c9b8e-52c1-4f0d-8d7e-2f6a3c1b9d10")
 
 EXTENSION_NAME = "Com.BookingSync.Link"
 BOOKING_ID_PROPERTY = "String {8f1d6a0e-3c55-4d0b-9a53-1f2b8f5c7a11} Name BookingId"
-"""The open extension and the extended property by which the app marks a booking's event (see `sync/core/marks.py`)."""
+"""The open extension and the extended property by which the app marks a booking's event.
+
+The same names stand in `sync/adapters/graph_wire.py`; a test holds them equal.
+"""
 
 
 def guid(name: str) -> str:

@@ -102,7 +102,9 @@ class Tenant:
             base_url=f"{DATAVERSE_URL}/api/data/v9.2",
             headers={"Authorization": f"Bearer {PERSON_TOKEN}"},
         )
-        self.graph_control = httpx.AsyncClient(transport=self._graph_transport, base_url="http://127.0.0.1:7080/_control")
+        self.graph_control = httpx.AsyncClient(
+            transport=self._graph_transport, base_url="http://127.0.0.1:7080/_control"
+        )
 
     @classmethod
     async def small(cls, *, technician: int = 3, **switches: Any) -> Self:
@@ -170,7 +172,7 @@ class Tenant:
             settle_seconds=self.settle_seconds,
         )
 
-    async def post(self, url: str, body: bytes, content_type: str, timeout_seconds: float) -> DoorAnswer:
+    async def post(self, url: str, body: bytes, content_type: str, timeout_seconds: float) -> DoorAnswer:  # noqa: ARG002
         """The app's HTTP functions, as the simulator's courier and handshake see them."""
         if not self.door_is_open:
             raise TimeoutError(f"nobody answers within {timeout_seconds} s")
@@ -325,9 +327,7 @@ class Tenant:
         await self.patch_booking(visit, **{"BookingStatus@odata.bind": f"/bookingstatuses({status_id})"})
 
     async def assign(self, visit: SampleBooking, technician: Technician) -> None:
-        await self.patch_booking(
-            visit, **{"Resource@odata.bind": f"/bookableresources({technician.resource_id})"}
-        )
+        await self.patch_booking(visit, **{"Resource@odata.bind": f"/bookableresources({technician.resource_id})"})
 
     async def control_graph(self, path: str, **body: Any) -> httpx.Response:
         """A switchboard route of the Graph simulator."""

@@ -96,7 +96,7 @@ def is_stale(event: Event, item: EventChange, known: KnownEvent) -> bool:
     """
     if known.modified_at is not None and event.modified_at < known.modified_at:
         return True
-    if event.etag == known.written_etag and item.source is Source.PUSH:
+    if event.etag == known.written_etag and item.source is Source.PUSH and not item.is_removed:
         # Our own echo, which names an unknown etag where the etags of notifications have a form of their own.
         return False
     limit = SWEEP_RECHECKS if item.source is Source.SWEEP and not item.is_removed else PUSH_RECHECKS

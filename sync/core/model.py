@@ -107,8 +107,7 @@ class Link:
     """What both sides last agreed on. A cache: both services hold the truth, and a sweep rebuilds it.
 
     `booking_etag` lets a change be written without reading first. `generation` rises when the booking gets another
-    event. `has_copies` when another event with the booking's mark was seen. `version` is the store's own etag, None for
-    a link that was never saved.
+    event. `version` is the store's own etag, None for a link that was never saved.
     """
 
     booking_id: str
@@ -118,8 +117,11 @@ class Link:
     phase: BookingPhase
     booking_etag: str
     generation: int = 1
-    has_copies: bool = False
     version: str | None = None
+
+    def is_of(self, mailbox_id: str, event_id: str) -> bool:
+        """Whether the link is this event's. The same id in another mailbox is another event."""
+        return (self.mailbox_id, self.event_id) == (mailbox_id, event_id)
 
 
 class Standing(StrEnum):

@@ -256,16 +256,14 @@ def decide(pair: Pair, policy: Policy) -> Action | Reading:
     if is_doubtful and pair.is_located is UNREAD:
         return LocateEvent()
     if pair.is_located is False:
-        # It lies among the deleted items: proof enough, unless a copy may have taken its place.
-        may_have_copy = pair.link is None or pair.link.has_copies
-        return _decide_gone(pair, policy, proven=None if may_have_copy else Reason.DELETED_IN_OUTLOOK)
+        return _decide_gone(pair, policy, proven=None)
     return _decide_live(pair, event, policy)
 
 
 def booking_id_of(pair: Pair) -> str | None:
     """The booking that this event stands for: by its link, else by the mark it carries, else by what was read."""
-    if pair.link is not None and pair.link.event_id == pair.event_id:
-        return pair.link.booking_id
+    if (link := _own_link(pair)) is not None:
+        return link.booking_id
     if isinstance(pair.event, Event):
         return pair.event.booking_id
     return pair.booking.booking_id if isinstance(pair.booking, Booking) else None
@@ -294,7 +292,7 @@ def _decide_live(pair: Pair, event: Event, policy: Policy) -> Action | Reading:
 
 def _own_link(pair: Pair) -> Link | None:
     """The link, unless it is of another event: that event's agreement says nothing about this one."""
-    return pair.link if pair.link is not None and pair.link.event_id == pair.event_id else None
+    return pair.link if pair.link is not None and pair.link.is_of(pair.mailbox_id, pair.event_id) else None
 
 
 def _decide_both(pair: Pair, event: Event, booking: Booking, policy: Policy) -> Action:
@@ -326,7 +324,7 @@ def _names_another_event(pair: Pair, booking: Booking) -> bool:
     """Whether the booking is another event's: it names one, or names none yet though a link has one for it."""
     if booking.names_an_event:
         return not booking.names(pair.mailbox_id, pair.event_id)
-    return pair.link is not None and pair.link.event_id != pair.event_id
+    return pair.link is not None and _own_link(pair) is None
 
 
 def _winner(event: Event, booking: Booking, link: Link | None, policy: Policy) -> tuple[Winner, Reason]:
@@ -373,7 +371,8 @@ def _decide_gone_with_booking(pair: Pair, booking: Booking, policy: Policy, prov
         if not booking.names_an_event:
             return EndEvent(Reason.BOOKING_CANCELLED)
         return ClearEventId(booking.booking_id, booking.etag, Reason.BOOKING_CANCELLED)
-    if proven is None and pair.twin is UNREAD:
+    is_surely_this_one = booking.names_an_event or _own_link(pair) is not None
+    if pair.twin is UNREAD and not (proven and is_surely_this_one):
         return SearchTwin()
     if isinstance(pair.twin, Event):
         if pair.twin.event_id == pair.event_id:

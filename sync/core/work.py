@@ -64,7 +64,13 @@ def item_from_text(text: str) -> WorkItem:
 
 def _check(item: WorkItem) -> None:
     """Raises `ValueError` for values that no version of this app wrote."""
-    ids = [item.mailbox_id, item.correlation_id, *([item.event_id] if isinstance(item, EventChange) else [])]
+    ids: list[object] = [
+        item.mailbox_id,
+        item.correlation_id,
+        *([item.event_id] if isinstance(item, EventChange) else []),
+    ]
+    if isinstance(item, MailboxTask) and item.subscription_id is not None:
+        ids.append(item.subscription_id)
     if not all(isinstance(one, str) and one and one.isascii() for one in ids):
         raise ValueError("an id is missing")
     if item.received_at.tzinfo is None:

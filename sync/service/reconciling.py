@@ -37,7 +37,6 @@ from sync.core.reconcile import (
     Pair,
     ReadBooking,
     Reading,
-    Reason,
     RecordAgreement,
     RememberForeign,
     SearchTwin,
@@ -194,7 +193,6 @@ class _Reconciliation:
         """Write what was decided, then remember it."""
         match action:
             case RememberForeign():
-                await self._note_copy(action, pair)
                 await self._remember(Standing.FOREIGN, pair)
             case LeaveAlone():
                 await self._leave_alone(pair)
@@ -227,11 +225,6 @@ class _Reconciliation:
             await self._remember(Standing.LINKED, pair, booking_id=booking_id_of(pair), span=pair.event.span)
         else:
             await self._remember(self._known.standing, pair)
-
-    async def _note_copy(self, action: RememberForeign, pair: Pair) -> None:
-        """Have the original's link say that a copy exists: it may take the original's place one day."""
-        if action.reason is Reason.COPY and pair.link is not None and not pair.link.has_copies:
-            await self._ports.state.save_link(replace(pair.link, has_copies=True))
 
     async def _record_agreement(self, action: RecordAgreement, pair: Pair) -> Outcome:
         await self._agree(pair, action.span)
@@ -329,8 +322,7 @@ class _Reconciliation:
                 agreed=span,
                 phase=booking.phase,
                 booking_etag=booking_etag or booking.etag,
-                generation=_generation(link, pair.event_id),
-                has_copies=link is not None and link.has_copies,
+                generation=_generation(link, pair),
                 version=link.version if link else None,
             )
         else:
@@ -340,7 +332,7 @@ class _Reconciliation:
             await self._ports.state.save_link(wanted)
 
     async def _end(self, pair: Pair) -> None:
-        if pair.link is not None and pair.link.event_id == pair.event_id:
+        if pair.link is not None and pair.link.is_of(pair.mailbox_id, pair.event_id):
             await self._ports.state.delete_link(pair.link)
         await self._remember(Standing.ENDED, pair)
 
@@ -357,7 +349,7 @@ class _Reconciliation:
         etags, modified_at = self._known.etags, self._known.modified_at
         if isinstance(pair.event, Event):
             etags, modified_at = newest_etags(etags, pair.event.etag), pair.event.modified_at
-        forgets = standing in (Standing.FOREIGN, Standing.ENDED)
+        forgets = standing is not Standing.LINKED
         await self._ports.state.save_known_event(
             replace(
                 self._known,
@@ -394,10 +386,10 @@ def _address(pair: Pair) -> EventAddress:
     return EventAddress(pair.mailbox_id, pair.event_id)
 
 
-def _generation(link: Link | None, event_id: str) -> int:
+def _generation(link: Link | None, pair: Pair) -> int:
     if link is None:
         return 1
-    return link.generation if link.event_id == event_id else link.generation + 1
+    return link.generation if link.is_of(pair.mailbox_id, pair.event_id) else link.generation + 1
 
 
 def _words(name: str) -> str:

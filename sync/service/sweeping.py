@@ -150,7 +150,7 @@ async def _prune(known: Iterable[KnownEvent], now: datetime, ports: Ports) -> No
         if not is_over:
             continue
         link = await ports.state.find_link(one.booking_id) if one.booking_id else None
-        if link is not None and link.event_id == one.event_id:
+        if link is not None and link.is_of(one.mailbox_id, one.event_id):
             await ports.state.delete_link(link)
         await ports.state.delete_known_event(one.mailbox_id, one.event_id)
 

@@ -49,7 +49,7 @@ def test_a_moved_event_moves_its_booking_within_ten_seconds_for_one_read_and_one
     assert app_calls(world, "dataverse") == {"bookableresourcebookings.update": 1}
 
 
-def test_a_deleted_event_cancels_its_booking_within_ten_seconds(world: LocalWorld, people: People) -> None:
+def test_a_deleted_event_cancels_its_booking_within_ten_seconds(people: People) -> None:
     visit = people.visits()[1]
 
     people.delete(visit)

@@ -304,7 +304,9 @@ async def test_a_second_booking_with_the_same_key_is_refused_whatever_its_case()
     other = f"{BOOKINGS}({SAMPLE.bookings[1].booking_id})"
     response = await dataverse.app.patch(other, json={"bks_eventhash": taken.upper()})
     assert refusal(response) == (412, "0x80060892")
-    assert (await dataverse.get(other))["bks_eventhash"] == event_hash(SAMPLE.bookings[1].technician.mailbox_id, SAMPLE.bookings[1].event_id)
+    assert (await dataverse.get(other))["bks_eventhash"] == event_hash(
+        SAMPLE.bookings[1].technician.mailbox_id, SAMPLE.bookings[1].event_id
+    )
     dataverse.board.set_switches({"duplicate_key_status": 400})
     assert refusal(await dataverse.app.post(BOOKINGS, json=new_booking(bks_eventhash=taken))) == (400, "0x80060892")
 
