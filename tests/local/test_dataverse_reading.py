@@ -120,10 +120,11 @@ async def test_seven_technicians_are_user_resources_beside_a_generic_one() -> No
     assert [row["fullname"] for row in disabled["value"]] == ["Lars Lindqvist"]
 
 
-async def test_every_linked_booking_is_found_by_the_digest_of_its_event_id() -> None:
+async def test_every_linked_booking_is_found_by_the_digest_of_its_mailbox_and_event() -> None:
     dataverse = Environment()
     for booking in SAMPLE.bookings:
-        digest = hashlib.sha256(booking.event_id.encode()).hexdigest()
+        address = f"{booking.technician.mailbox_id}:{booking.event_id}"
+        digest = hashlib.sha256(address.encode()).hexdigest()
         response = await dataverse.app.get(f"{BOOKINGS}(bks_eventhash='{digest}')", params={"$select": "bks_eventid"})
         if booking.linked:
             assert response.json()["bks_eventid"] == booking.event_id
