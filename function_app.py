@@ -86,7 +86,7 @@ async def sweep_calendars(timer: func.TimerRequest) -> None:
 
 
 async def _answer(req: func.HttpRequest, parse: Parse) -> func.HttpResponse:
-    reply = await answer_post(req.get_body(), req.params.get("validationToken"), parse, bootstrap.door())
+    reply = await answer_post(req.get_body(), req.params.get("validationToken"), parse, bootstrap.door)
     return func.HttpResponse(
         reply.text, status_code=reply.status, headers=dict(reply.headers), mimetype="text/plain", charset="utf-8"
     )

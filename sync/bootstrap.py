@@ -6,6 +6,7 @@ nothing is built while the app is being indexed; only the settings are, and wron
 """
 
 import asyncio
+import logging
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -41,6 +42,9 @@ _opened: list[Closable] = []
 @cache
 def settings() -> Settings:
     """The process's settings. Raises `ConfigurationError` with every problem."""
+    for chatterbox in ("azure", "httpx"):
+        # They log every request with its URL, delta tokens included.
+        logging.getLogger(chatterbox).setLevel(logging.WARNING)
     return Settings.from_env(os.environ)
 
 
@@ -113,7 +117,7 @@ def _calendar() -> "GraphClient":
     from sync.adapters.graph_wire import classify_graph_failure
 
     chosen = settings()
-    # The scope belongs to the service, not to the address: a national cloud's differs, and so does a simulator's.
+    # Without the path, which holds the version. National clouds have a host, and so a scope, of their own.
     scope = "{0.scheme}://{0.netloc}/.default".format(urlsplit(chosen.graph_url))
     return open_graph(
         AzureIdentityAuthenticationProvider(_credential(), scopes=[scope], allowed_hosts=[]),

@@ -20,7 +20,7 @@ from sync.core.errors import ConfigurationError
 from sync.core.model import BookingPhase
 from sync.core.reconcile import OnDeletion, Policy, Winner
 from sync.core.rules import Rules
-from sync.core.subscriptions import SubscriptionPolicy
+from sync.core.subscriptions import SubscriptionPolicy, key_of
 from sync.core.sweeping import BreakerPolicy, WindowPolicy
 
 HOST_JSON_REASONS = {
@@ -68,7 +68,8 @@ class Settings:
             "public_url": public_url,
             "client_state_secrets": _secrets(reader),
             "storage": _storage(reader),
-            "identity_client_id": reader.read("AZURE_CLIENT_ID", _guid, default=""),
+            "identity_client_id": reader.read("AZURE_CLIENT_ID", _guid, default="")
+            or reader.read("AzureWebJobsStorage__clientId", _guid, default=""),
             "local_token": _local_token(reader, graph_url, dataverse_url),
             "settle_seconds": reader.read("SETTLE_SECONDS", _number(0, 15), default="3"),
             "cancelled_status_id": reader.read("CANCELLED_STATUS_ID", _guid, default=""),
@@ -83,6 +84,7 @@ class Settings:
 
 def _rules(reader: "_Reader", public_url: str | None) -> Rules:
     """The customer's choices. A wrong one is noted by the reader, and then this value is never used."""
+    key = key_of(reader.text("CLIENT_STATE_SECRET"))
     return Rules(
         mailboxes=reader.read("MAILBOXES", _list_of(_guid), default="") or (),
         policy=Policy(
@@ -103,9 +105,8 @@ def _rules(reader: "_Reader", public_url: str | None) -> Rules:
             share=(reader.read("BREAKER_SHARE_PERCENT", _number(0, 100), default="50") or 0) / 100,
         ),
         subscriptions=SubscriptionPolicy(
-            notification_url=f"{public_url}/api/graph/notifications",
-            lifecycle_url=f"{public_url}/api/graph/lifecycle",
-            is_rotating=bool(reader.text("CLIENT_STATE_SECRET_PREVIOUS")),
+            notification_url=f"{public_url}/api/graph/notifications?key={key}",
+            lifecycle_url=f"{public_url}/api/graph/lifecycle?key={key}",
         ),
     )
 
@@ -180,7 +181,7 @@ def _base_url(text: str) -> str:
         raise ValueError("has no usable port")
     if parts.scheme == "http" and not is_loopback(text):
         raise ValueError("must be https (http is accepted on loopback addresses only)")
-    return text.rstrip("/")
+    return parts._replace(netloc=parts.netloc.lower()).geturl().rstrip("/")
 
 
 def is_loopback(url: str) -> bool:

@@ -179,7 +179,7 @@ class Tenant:
         parts = urlsplit(url)
         token = parse_qs(parts.query).get("validationToken", [None])[0]
         parse = accept_lifecycle if parts.path.endswith("/lifecycle") else accept_changes
-        reply = await answer_post(body, token, parse, self.door)
+        reply = await answer_post(body, token, parse, lambda: self.door)
         self.replies.append(reply)
         return DoorAnswer(status=reply.status, content_type="text/plain; charset=utf-8", text=reply.text)
 

@@ -8,7 +8,7 @@ Every call asks for immutable ids and UTC (Graph documentation, outlook-immutabl
 import json
 import logging
 from asyncio import Semaphore
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from weakref import WeakValueDictionary
@@ -48,6 +48,9 @@ DELTA_PAGE_SIZE = 100
 BATCH_SIZE = 20
 """Graph documentation, json-batching: at most 20 requests."""
 
+BATCH_TIMEOUT = httpx.Timeout(120, connect=5)
+"""Seconds. To create a subscription Graph validates two URLs, with ten seconds each, and a cold door takes its time."""
+
 REQUESTS_PER_MAILBOX = 2
 """In flight from one instance. Graph allows an app four per mailbox (throttling-limits); two instances may meet."""
 
@@ -65,19 +68,30 @@ def open_graph(
 
     The HTTP client is a plain one: the SDK's own would retry besides `Transport`, and hide answers from it.
     """
-    adapter = GraphRequestAdapter(authentication, httpx.AsyncClient(timeout=TIMEOUT, transport=http_transport))
-    adapter.base_url = url
-    sdk = GraphServiceClient(request_adapter=adapter)
-    return GraphClient(sdk, transport, subscriptions=subscriptions, secret=secret)
+
+    def service(timeout: httpx.Timeout) -> GraphServiceClient:
+        adapter = GraphRequestAdapter(authentication, httpx.AsyncClient(timeout=timeout, transport=http_transport))
+        adapter.base_url = url
+        return GraphServiceClient(request_adapter=adapter)
+
+    return GraphClient(service(TIMEOUT), service(BATCH_TIMEOUT), transport, subscriptions=subscriptions, secret=secret)
 
 
 class GraphClient:
     """`EventCalendar` over Graph. Built once per process, on its event loop; see `bootstrap`."""
 
     def __init__(
-        self, sdk: GraphServiceClient, transport: Transport, *, subscriptions: SubscriptionPolicy, secret: str
+        self,
+        sdk: GraphServiceClient,
+        batches: GraphServiceClient,
+        transport: Transport,
+        *,
+        subscriptions: SubscriptionPolicy,
+        secret: str,
     ) -> None:
+        """`batches` is a client with the patience for batches."""
         self._sdk = sdk
+        self._batches = batches
         self._transport = transport
         self._subscriptions = subscriptions
         self._secret = secret
@@ -109,7 +123,7 @@ class GraphClient:
         builder = self._sdk.users.by_user_id(mailbox_id).events
         request = builder.to_get_request_information(RequestConfiguration(query_parameters=query))
         answer = await self._send("event.search", request, mailbox_id)
-        found = [event_from_wire(mailbox_id, item) for item in _values(answer.json())]
+        found = [event for item in _values(answer.json()) if (event := _readable(mailbox_id, item)) is not None]
         # Extended property values are compared without case, and a copy of a copy may have been made into a series.
         ours = [event for event in found if event.booking_id == booking_id and not event.is_cancelled]
         return min(ours, key=lambda event: event.modified_at, default=None)
@@ -168,7 +182,8 @@ class GraphClient:
         requests = [{"id": str(index), **self._batched(order)} for index, order in enumerate(orders)]
         request = RequestInformation(Method.POST, "{+baseurl}/$batch", {})
         _set_json(request, {"requests": requests})
-        answer = await self._send("batch", request)
+        # One attempt: what was created before an answer got lost would come back as 409.
+        answer = await self._transport.call("batch", _sender(self._batches, request, PREFER), attempts=1)
         responses = {item.get("id"): item for item in _values(answer.json(), "responses")}
         return [self._ordered(order, responses.get(str(index), {"status": 504})) for index, order in enumerate(orders)]
 
@@ -215,22 +230,29 @@ class GraphClient:
     async def _send(
         self, operation: str, request: RequestInformation, mailbox_id: str | None = None, *, prefer: str = PREFER
     ) -> Answer:
-        request.headers.try_add("Prefer", prefer)
-        request.path_parameters["baseurl"] = self._sdk.request_adapter.base_url
-        # The SDK expands a request's URL template anew each time it looks at it: three times a request, 2 ms each.
-        request.url = request.url
-        request.add_request_options([ResponseHandlerOption(NativeResponseHandler())])
-
-        async def send() -> httpx.Response:
-            response = await self._sdk.request_adapter.send_primitive_async(request, "bytes", {})
-            assert isinstance(response, httpx.Response)
-            return response
-
         if mailbox_id is None:
-            return await self._transport.call(operation, send)
+            return await self._transport.call(operation, _sender(self._sdk, request, prefer))
         lane = self._lanes.setdefault(mailbox_id, Semaphore(REQUESTS_PER_MAILBOX))
         async with lane:
-            return await self._transport.call(operation, send)
+            return await self._transport.call(operation, _sender(self._sdk, request, prefer))
+
+
+def _sender(
+    sdk: GraphServiceClient, request: RequestInformation, prefer: str
+) -> Callable[[], Awaitable[httpx.Response]]:
+    """Sends `request` and answers the raw response, whatever its status."""
+    request.headers.try_add("Prefer", prefer)
+    request.path_parameters["baseurl"] = sdk.request_adapter.base_url
+    # The SDK expands a request's URL template anew each time it looks at it: three times a request, 2 ms each.
+    request.url = request.url
+    request.add_request_options([ResponseHandlerOption(NativeResponseHandler())])
+
+    async def send() -> httpx.Response:
+        response = await sdk.request_adapter.send_primitive_async(request, "bytes", {})
+        assert isinstance(response, httpx.Response)
+        return response
+
+    return send
 
 
 _FIELDS = ["id", "start", "end", "type", "isAllDay", "isCancelled", "lastModifiedDateTime"]
@@ -238,6 +260,15 @@ _FIELDS = ["id", "start", "end", "type", "isAllDay", "isCancelled", "lastModifie
 
 _EXPAND_EXTENSION = f"extensions($filter=id eq '{EXTENSION_NAME}')"
 _EXPAND_PROPERTY = f"singleValueExtendedProperties($filter=id eq '{BOOKING_ID_PROPERTY}')"
+
+
+def _readable(mailbox_id: str, item: dict[str, Any]) -> Event | None:
+    """The event, None for one that cannot be read: a bad copy must not spoil the search for a good one."""
+    try:
+        return event_from_wire(mailbox_id, item)
+    except InvalidPayload as error:
+        logger.warning("An event of a search is left out: %s", error.reason, extra={"action": "unreadable"})
+        return None
 
 
 def _operation(order: SubscriptionOrder) -> str:

@@ -125,8 +125,8 @@ def delta_page_from_wire(data: dict[str, Any]) -> DeltaPage:
             event_id = _text(item, "id")
             if "@removed" in item:
                 removed.append(event_id)
-            else:
-                changed.append((event_id, _text(item, "@odata.etag")))
+            elif item.get("type") != "occurrence":  # An occurrence is no booking's event, and a series has many.
+                changed.append((event_id, item.get("@odata.etag") or ""))
         except (KeyError, TypeError, ValueError) as error:
             rejected.append(f"entry {position} of a delta page cannot be read: {error!r}")
     return DeltaPage(changed=changed, removed=removed, rejected=rejected, next_link=next_link, delta_link=delta_link)

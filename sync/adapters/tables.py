@@ -7,6 +7,7 @@ created when it is first written to. Reading a missing table finds nothing: losi
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from azure.core import MatchConditions
@@ -26,6 +27,9 @@ PREFIX = "bookingsync"
 """Table names begin with it: the storage account is shared with the Functions host."""
 
 DEADLINE_SECONDS = 10.0
+DELETIONS_AT_ONCE = 1000
+ROWS_PER_TRANSACTION = 100
+"""The limit for a transaction within one partition (Table service documentation, entity group transactions)."""
 
 
 class ValueTable[T: "DataclassInstance"]:
@@ -63,16 +67,21 @@ class ValueTable[T: "DataclassInstance"]:
                 await self._client.delete_entity(key.partition, key.row)
 
     async def delete_after(self, partition: str, row: str) -> int:
-        """Delete the rows of a partition whose row keys come after `row`; answers how many."""
+        """Delete rows of a partition whose row keys come after `row`, a thousand at most; answers how many."""
         query, parameters = "PartitionKey eq @partition and RowKey gt @row", {"partition": partition, "row": row}
-        count = 0
         async with storage_call(self._subject, DEADLINE_SECONDS):
-            with suppress(ResourceNotFoundError):
-                rows = self._client.query_entities(query, parameters=parameters, select=["PartitionKey", "RowKey"])
-                async for found in rows:
-                    await self._client.delete_entity(found)
-                    count += 1
-        return count
+            try:
+                found = self._client.query_entities(
+                    query, parameters=parameters, select=["PartitionKey", "RowKey"], results_per_page=DELETIONS_AT_ONCE
+                )
+                rows = [one async for one in await anext(found.by_page())]
+            except (StopAsyncIteration, ResourceNotFoundError):
+                return 0
+        for batch in batched(rows, ROWS_PER_TRANSACTION, strict=False):
+            async with storage_call(self._subject, DEADLINE_SECONDS):
+                with suppress(ResourceNotFoundError):  # Somebody else prunes, too: the next time finds the rest.
+                    await self._client.submit_transaction([("delete", one) for one in batch])
+        return len(rows)
 
     async def list_values(self, *, rows_per_page: int = 1000, **equal: str | None) -> AsyncIterator[T]:
         """Values whose columns equal what is given (None: any), by key; the next page is read when it is asked for."""

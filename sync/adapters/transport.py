@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 TIMEOUT = httpx.Timeout(10, connect=5)
 """Seconds. Far below the host's `functionTimeout`, whose expiry would end every other invocation of the process too."""
 
-_MAXIMUM_ATTEMPTS = 3
+MAXIMUM_ATTEMPTS = 3
 _LONGEST_WAIT_IN_PLACE_SECONDS = 4.0
 _FIRST_WAIT_SECONDS = 0.5
 
@@ -100,9 +100,11 @@ class Transport:
         self._sleep = sleep
         self._random = random
 
-    async def call(self, operation: str, send: Callable[[], Awaitable[httpx.Response]]) -> Answer:
+    async def call(
+        self, operation: str, send: Callable[[], Awaitable[httpx.Response]], *, attempts: int = MAXIMUM_ATTEMPTS
+    ) -> Answer:
         """The successful answer to `send`, called once per attempt. Raises what `classify` makes of a failure."""
-        for attempt in range(1, _MAXIMUM_ATTEMPTS + 1):
+        for attempt in range(1, attempts + 1):
             error: SyncError
             count_call(operation)
             try:
@@ -122,7 +124,7 @@ class Transport:
                     return answer
                 error = self.failure(operation, answer)
             wait_seconds = self._wait_in_place(error, attempt)
-            if wait_seconds is None:
+            if wait_seconds is None or attempt == attempts:
                 raise error
             logger.info(
                 "%s is tried again in %.1f s: %s", operation, wait_seconds, error.reason, extra={"action": "retry"}
@@ -135,9 +137,9 @@ class Transport:
         return self._classify(operation, answer, retry_after_seconds(answer.headers, self._clock()))
 
     def _wait_in_place(self, error: SyncError, attempt: int) -> float | None:
-        """Seconds to wait before the next attempt; None when the item should go back to the queue, or has failed."""
-        if attempt == _MAXIMUM_ATTEMPTS or not isinstance(error, Throttled | ServiceUnavailable):
-            return None
+        """Seconds to wait before another attempt; None when the item should go back to the queue, or has failed."""
+        if isinstance(error.__cause__, httpx.TimeoutException) or not isinstance(error, Throttled | ServiceUnavailable):
+            return None  # A time-out has used up its time already.
         if error.retry_after_seconds is not None:
             fits = error.retry_after_seconds <= _LONGEST_WAIT_IN_PLACE_SECONDS
             return error.retry_after_seconds if fits else None

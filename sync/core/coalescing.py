@@ -94,8 +94,10 @@ def is_stale(event: Event, item: EventChange, known: KnownEvent) -> bool:
     once, since a late notification of the same burst looks the same, and so does an event moved to another calendar;
     more often for a change that a sweep found, whose cursor has moved on.
     """
+    if item.source is Source.REPLAY:
+        return False  # A person has looked.
     if known.modified_at is not None and event.modified_at < known.modified_at:
-        return True
+        return item.rechecks < SWEEP_RECHECKS
     if event.etag == known.written_etag and item.source is Source.PUSH and not item.is_removed:
         # Our own echo, which names an unknown etag where the etags of notifications have a form of their own.
         return False

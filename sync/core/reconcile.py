@@ -303,7 +303,7 @@ def _decide_both(pair: Pair, event: Event, booking: Booking, policy: Policy) -> 
         return RememberForeign(Reason.COPY)
     if booking.phase is BookingPhase.CANCELLED:
         return LeaveAlone(Reason.BOOKING_CANCELLED)
-    lacks_event_id = not booking.names_an_event
+    lacks_event_id = booking.event_hash is None
     if event.span == booking.span:
         if lacks_event_id:
             return UpdateBooking(booking.booking_id, booking.etag, None, True, Reason.EVENT_ID_MISSING)
@@ -376,7 +376,7 @@ def _decide_gone_with_booking(pair: Pair, booking: Booking, policy: Policy, prov
         return SearchTwin()
     if isinstance(pair.twin, Event):
         if pair.twin.event_id == pair.event_id:
-            return LookAgain(Reason.WITNESSES_DISAGREE)
+            return (LeaveAlone if pair.was_looked_at_again else LookAgain)(Reason.WITNESSES_DISAGREE)
         return AdoptTwin(booking.booking_id, booking.etag, pair.twin)
     return _end_booking(pair, booking, policy, proven or Reason.DELETED_IN_OUTLOOK)
 

@@ -23,15 +23,15 @@ RENEWAL_QUIET = timedelta(minutes=10)
 class SubscriptionPolicy:
     """Where Graph shall call us, and how long before its end a subscription is renewed.
 
+    The URLs name the secret that the client state was made under (see `key_of`): a renewal keeps the client state, so a
+    subscription made under another secret points elsewhere and is replaced.
+
     `renewal_margin` must exceed two timer intervals, so that a missed run loses nothing.
     """
 
     notification_url: str
     lifecycle_url: str
     renewal_margin: timedelta = timedelta(days=2)
-    is_rotating: bool = False
-    """Two secrets are in force. A renewal keeps the client state, so what is due is replaced instead: once every
-    subscription has fallen due, within seven days, none is left that was made under the previous secret."""
 
 
 class Change(StrEnum):
@@ -50,6 +50,11 @@ class PlannedChange:
     mailbox_id: str
     subscription_id: str | None = None
     why: str = ""
+
+
+def key_of(secret: str) -> str:
+    """A name for a secret, from which it cannot be told: eight hexadecimal digits of its SHA-256."""
+    return sha256(secret.encode()).hexdigest()[:8]
 
 
 def expiry_for(mailbox_id: str, now: datetime) -> datetime:
@@ -79,7 +84,7 @@ def plan_changes(
     renewals: list[PlannedChange] = []
     kept: set[str] = set()
     for subscription in sorted(actual, key=lambda one: one.expires_at, reverse=True):
-        why = _why_remove(subscription, wanted_ids, kept, policy) or _why_replace(subscription, now, policy)
+        why = _why_remove(subscription, wanted_ids, kept, policy)
         if why:
             removals.append(_step(Change.REMOVE, subscription, why))
             continue
@@ -101,11 +106,6 @@ def _why_remove(subscription: Subscription, wanted: set[str], kept: set[str], po
     if subscription.lifecycle_url != policy.lifecycle_url:
         return "lacks our lifecycle URL, which cannot be added"
     return "second one for the mailbox" if subscription.mailbox_id in kept else ""
-
-
-def _why_replace(subscription: Subscription, now: datetime, policy: SubscriptionPolicy) -> str:
-    is_due = renewal_due(subscription, now, policy.renewal_margin)
-    return "its secret may be the previous one" if policy.is_rotating and is_due else ""
 
 
 def _step(change: Change, subscription: Subscription, why: str) -> PlannedChange:

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sync.core.errors import BreakerHeld, PreconditionFailed, SyncError
+from sync.core.errors import BreakerHeld, Busy, PreconditionFailed, SyncError
 from sync.core.model import Breaker
 from sync.core.rules import Rules
 from sync.core.sweeping import breaker_holds, is_linked_within, recent_passes, window_at
@@ -31,12 +31,20 @@ async def passing_deletion(mailbox_id: str, ports: Ports, rules: Rules) -> Async
     try:
         yield
     except SyncError:
+        await _take_back(mailbox_id, passed_at, ports)
+        raise
+
+
+async def _take_back(mailbox_id: str, passed_at: datetime, ports: Ports) -> None:
+    try:
         await _change(
             mailbox_id,
             ports,
             lambda breaker: replace(breaker, passed_at=tuple(at for at in breaker.passed_at if at != passed_at)),
         )
-        raise
+    except SyncError as error:
+        # The breaker counts one too many, which is the safe side; what went wrong with the deletion must be told.
+        logger.info("A pass was not taken back: %s", error.reason, extra={"action": "breaker-contended"})
 
 
 async def _pass(mailbox_id: str, ports: Ports, rules: Rules) -> datetime:
@@ -56,7 +64,7 @@ async def _pass(mailbox_id: str, ports: Ports, rules: Rules) -> datetime:
         except PreconditionFailed:
             continue  # Another worker let a deletion of this mailbox pass: count again.
         return now
-    raise PreconditionFailed("The breaker's row is contended.", retry_after_seconds=1)
+    raise Busy("The breaker's row is contended.", retry_after_seconds=3)
 
 
 async def hold(mailbox_id: str, ports: Ports, *, more: int = 0, total: int = 0) -> None:
@@ -94,14 +102,14 @@ async def release(mailbox_id: str, ports: Ports) -> Breaker:
 
 
 async def _change(mailbox_id: str, ports: Ports, change: Callable[[Breaker], Breaker]) -> tuple[Breaker, Breaker]:
-    """Change the breaker's row whoever else writes it; answers it before and after. Raises `PreconditionFailed`."""
+    """Change the breaker's row whoever else writes it; answers it before and after. Raises `Busy`."""
     for _ in range(_SAVE_ATTEMPTS):
         before = await ports.state.find_breaker(mailbox_id) or Breaker(mailbox_id=mailbox_id)
         try:
             return before, await ports.state.save_breaker(change(before))
         except PreconditionFailed:
             continue
-    raise PreconditionFailed("The breaker's row is contended.", retry_after_seconds=1)
+    raise Busy("The breaker's row is contended.", retry_after_seconds=3)
 
 
 async def _count_links(mailbox_id: str, now: datetime, ports: Ports, rules: Rules) -> int:

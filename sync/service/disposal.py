@@ -4,6 +4,7 @@ Each ends with a journal row or back on the queue; never in silence. Waiting doe
 must wait is queued anew with a delay, and its message completed. What counts are crashes and bugs.
 """
 
+import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -18,7 +19,6 @@ from sync.core.errors import (
     MailboxUnavailable,
     StaleRead,
     SyncError,
-    Throttled,
     TransientError,
 )
 from sync.core.model import DeadLetter, EventChange, JournalEntry, Source, WorkItem
@@ -108,6 +108,11 @@ async def _attempt(
     except SyncError as error:
         await bury(queue, text, error, item, ports)
         return Outcome(action="buried", reason=error.reason, event_id=event_id)
+    except asyncio.CancelledError as error:
+        if (task := asyncio.current_task()) is not None and task.cancelling():
+            raise
+        # Nobody cancelled us: a library's own. The Functions worker would never answer if it escaped.
+        raise RuntimeError(f"{queue} was cancelled from within.") from error
     except Exception as error:
         # The one place that catches everything: a bug must not take the item with it.
         logger.exception("%s failed unexpectedly.", queue, extra={"action": "failed", "dequeue_count": dequeue_count})
@@ -121,7 +126,7 @@ async def _delay(item: WorkItem, error: TransientError, ports: Ports) -> float:
     """Queue the item anew, invisible for as long as asked, else ever longer; answers the seconds."""
     backoff = min(FIRST_DELAY_SECONDS * 2 ** min(item.deferrals, 10), LONGEST_DELAY_SECONDS)
     delay_seconds = backoff if error.retry_after_seconds is None else error.retry_after_seconds
-    if isinstance(error, Throttled) and item.deferrals:
+    if item.deferrals and not isinstance(error, Busy | StaleRead):
         # A service that names the same short wait again and again must not be asked every two seconds for hours.
         delay_seconds = max(delay_seconds, backoff / 8)
     later = replace(item, deferrals=item.deferrals + 1)

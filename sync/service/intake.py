@@ -16,7 +16,7 @@ from sync.service.ports import Clock, NewId, WorkQueue
 
 logger = logging.getLogger(__name__)
 
-PUTS_AT_ONCE = 16
+PUTS_AT_ONCE = 32
 """How many messages of one body are written to the queue at a time."""
 
 _HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
@@ -46,15 +46,17 @@ class Door:
 type Parse = Callable[..., Accepted]
 
 
-async def answer_post(body: bytes, validation_token: str | None, parse: Parse, door: Door) -> Reply:
+async def answer_post(body: bytes, validation_token: str | None, parse: Parse, open_door: Callable[[], Door]) -> Reply:
     """Answer a POST to one of our notification URLs; `parse` is that of change or of lifecycle notifications.
 
-    The handshake comes before any body is looked at. 202 means that the queue has the work; 503 that it has not, so
+    The handshake comes before any body is looked at, and before the door is opened: it needs no queue, and a cold
+    instance answers it sooner without. 202 means that the queue has the work; 503 that it has not, so
     that Graph delivers again. Which items were dropped is not told: the answer is no oracle.
     """
     try:
         if validation_token is not None:
             return Reply(status=200, text=validation_answer(validation_token))
+        door = open_door()
         accepted = parse(
             body,
             secrets=door.secrets,

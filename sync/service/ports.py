@@ -43,7 +43,7 @@ class DeltaPage:
     """
 
     changed: Sequence[tuple[str, str]]
-    """Event id and etag of each event that is there."""
+    """Event id and etag of each event that is there, occurrences left out. An empty etag says nothing."""
     removed: Sequence[str]
     """Event ids said to be removed, which is no proof: events outside the window are reported so too."""
     rejected: Sequence[str] = ()
@@ -184,7 +184,7 @@ class Journal(Protocol):
         """Keep an entry. Writing the same one again keeps one."""
 
     async def prune(self, mailbox_id: str, before: datetime) -> int:
-        """Delete a mailbox's entries from before that time (aware UTC); answers how many."""
+        """Delete a mailbox's entries from before that time (aware UTC), a thousand at most; answers how many."""
 
     def list_entries(
         self,

@@ -29,8 +29,9 @@ async def quarantine_mailbox(mailbox_id: str, error: SyncError, ports: Ports) ->
         probe_at=now + min(FIRST_PROBE * 2**probes, LONGEST_PROBE),
         probes=probes,
     )
+    # Items are dropped from now on; a full round finds what they meant.
+    await ports.state.delete_cursor(mailbox_id)
     await ports.state.save_quarantine(quarantine)
-    await ports.state.delete_cursor(mailbox_id)  # Items are dropped from now on; a full round finds what they meant.
     if earlier is None:
         logger.error(
             "Mailbox %s is quarantined: %s. Nothing is cancelled; it is probed again at %s.",

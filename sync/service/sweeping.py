@@ -63,6 +63,8 @@ async def sweep_mailbox(task: MailboxTask, ports: Ports, rules: Rules) -> Outcom
     quarantine = await ports.state.find_quarantine(task.mailbox_id)
     if quarantine is not None and quarantine.probe_at > now and task.source is not Source.REPLAY:
         return Outcome(action="quarantined", reason=quarantine.reason)
+    if quarantine is not None:
+        task = replace(task, is_full=True)  # Whatever was dropped meanwhile must be found.
     cursor = await ports.state.find_cursor(task.mailbox_id)
     if cursor is not None and not task.is_full and cursor.saved_at > task.received_at + rules.timing.clock_margin:
         return Outcome(action="dropped", reason="swept-after-it-was-received")
@@ -75,7 +77,7 @@ async def sweep_mailbox(task: MailboxTask, ports: Ports, rules: Rules) -> Outcom
         # The cursor will have passed the entry, so a replay reads the whole window.
         await bury(MAILBOX_TASKS_QUEUE, item_to_text(replace(task, is_full=True)), error, task, ports)
     findings = await _judge(task.mailbox_id, one_round, now, ports)
-    findings = await _hold_flood(task.mailbox_id, findings, now, ports, rules)
+    findings = await _hold_flood(task.mailbox_id, findings, one_round, now, ports, rules)
     await _queue(_changes(task.mailbox_id, findings.changed, findings.removed, read_at, ports), ports)
     if findings.held:
         # The cursor stays where it is, so that the next sweep comes to the same question.
@@ -83,8 +85,14 @@ async def sweep_mailbox(task: MailboxTask, ports: Ports, rules: Rules) -> Outcom
     await ports.state.save_cursor(
         Cursor(mailbox_id=task.mailbox_id, delta_link=one_round.delta_link, window=one_round.window, saved_at=now)
     )
+    if one_round.is_full:
+        await ports.journal.prune(task.mailbox_id, now - JOURNAL_MEMORY)
     kind = "full" if one_round.is_full else "delta"
-    return Outcome(action="swept", reason=f"{kind}: {len(findings.changed)} changed, {len(findings.removed)} seem gone")
+    return Outcome(
+        action="swept",
+        reason=f"{kind}: {len(findings.changed)} changed, {len(findings.removed)} seem gone",
+        is_news=one_round.is_full or bool(findings.changed or findings.removed),
+    )
 
 
 async def _read_round(task: MailboxTask, cursor: Cursor | None, now: datetime, ports: Ports, rules: Rules) -> _Round:
@@ -125,7 +133,6 @@ async def _judge(mailbox_id: str, one_round: _Round, now: datetime, ports: Ports
     known = {one.event_id: one async for one in ports.state.list_known_events(mailbox_id)}
     expected: set[str] = set()
     if one_round.is_full:
-        await ports.journal.prune(mailbox_id, now - JOURNAL_MEMORY)
         bookings = ports.bookings.list_linked_bookings(mailbox_id, one_round.window)
         expected = {booking.event_id async for booking in bookings if booking.event_id}
         await _prune([one for one in known.values() if one.event_id not in expected], now, ports)
@@ -155,8 +162,10 @@ async def _prune(known: Iterable[KnownEvent], now: datetime, ports: Ports) -> No
         await ports.state.delete_known_event(one.mailbox_id, one.event_id)
 
 
-async def _hold_flood(mailbox_id: str, findings: Findings, now: datetime, ports: Ports, rules: Rules) -> Findings:
-    """The findings as far as the breaker lets them pass; a round that is fine again clears what an earlier one held.
+async def _hold_flood(
+    mailbox_id: str, findings: Findings, one_round: _Round, now: datetime, ports: Ports, rules: Rules
+) -> Findings:
+    """The findings as far as the breaker lets them pass; a full round that is fine clears what was held before.
 
     A suspicion is not a deletion: visits moved to another calendar look the same to a sweep. So before deletions are
     held, each suspect is looked at, and only those that Graph denies count.
@@ -168,7 +177,7 @@ async def _hold_flood(mailbox_id: str, findings: Findings, now: datetime, ports:
     if breaker_holds(len(removed), findings.linked, breaker, now, rules.breaker):
         await hold(mailbox_id, ports, total=len(removed))
         return replace(findings, removed=(), held=len(removed))
-    if breaker.held_since is not None and not findings.removed:
+    if breaker.held_since is not None and one_round.is_full and not findings.removed:
         await clear(mailbox_id, ports)
     return findings
 
@@ -184,7 +193,7 @@ def _changes(
             received_at=read_at,
             correlation_id=ports.new_id(),
             source=Source.SWEEP,
-            etags=(etag,),
+            etags=(etag,) if etag else (),
         )
         for event_id, etag in changed.items()
     ]

@@ -18,6 +18,7 @@ from sync.core.errors import (
     MailboxUnavailable,
     NotFound,
     SyncError,
+    Throttled,
     TransientError,
 )
 from sync.core.model import (
@@ -36,6 +37,9 @@ from sync.service.sweeping import mailbox_task, wanted_mailboxes
 
 logger = logging.getLogger(__name__)
 
+REMOVALS_UNASKED = 10
+"""More removals than this, and than half of what there is, are not made because a list became shorter."""
+
 ORDERS_PER_BATCH = 20
 BATCHES_AT_ONCE = 4
 RETRY_DELAY_SECONDS = 30.0
@@ -49,17 +53,20 @@ async def maintain_subscriptions(ports: Ports, rules: Rules, *, until: datetime)
     one. Raises `TransientError` when even the lists cannot be read; the next run tries again.
     """
     wanted = {mailbox_id async for mailbox_id in wanted_mailboxes(ports, rules)}
-    resting = await _quarantined(wanted, ports)
-    records = {one.mailbox_id: one async for one in ports.state.list_subscription_records()}
     actual = [one async for one in ports.calendar.list_subscriptions()]
-    if actual and not wanted:
-        # Far likelier a lost privilege in Dataverse than a company without technicians.
+    unwanted = {one.mailbox_id for one in actual} - wanted
+    if actual and (not wanted or (len(unwanted) > REMOVALS_UNASKED and len(unwanted) > len(actual) / 2)):
+        # Far likelier a privilege lost in Dataverse than a company that parted with half its technicians.
         logger.error(
-            "Dataverse lists no mailbox; %d subscriptions are left as they are.",
-            len(actual),
-            extra={"action": "upkeep"},
+            "Dataverse lists %d mailboxes, and %d subscriptions would have to go: nothing is changed. Check the app's "
+            "role in Dataverse; if they are meant, delete the subscriptions or set MAILBOXES.",
+            len(wanted),
+            len(unwanted),
+            extra={"action": "upkeep-refused"},
         )
         return Counter()
+    resting = await _quarantined(wanted, ports)
+    records = {one.mailbox_id: one async for one in ports.state.list_subscription_records()}
     await _record_actual(actual, records, wanted, ports)
     plan = [
         step
@@ -98,22 +105,22 @@ async def tend_subscription(task: MailboxTask, ports: Ports, rules: Rules) -> Ou
         )
     else:
         step = PlannedChange(change=Change.CREATE, mailbox_id=task.mailbox_id, why="asked by Graph")
-    error = await _order_one(step, record, ports)
-    if isinstance(error, NotFound):
+    result = await _order_one(step, ports)
+    if isinstance(result, NotFound):
         step = replace(step, change=Change.CREATE, subscription_id=None, why="the old one is gone")
-        error = await _order_one(step, record, ports)
-    if isinstance(error, AlreadyExists):
+        result = await _order_one(step, ports)
+    if isinstance(result, AlreadyExists):
         step = await _adopt(task.mailbox_id, record, ports, rules)
-        error = None
-    if error is not None:
-        raise error
+        return Outcome(action=f"subscription-{step.change}", reason=step.why)
+    await _settle(step, result, record, ports)
+    if isinstance(result, Exception):
+        raise result
     return Outcome(action=f"subscription-{step.change}", reason=step.why)
 
 
-async def _order_one(step: PlannedChange, record: SubscriptionRecord | None, ports: Ports) -> Exception | None:
+async def _order_one(step: PlannedChange, ports: Ports) -> Subscription | Exception | None:
     (result,) = await ports.calendar.order_subscriptions([_order(step, ports.clock())])
-    await _settle(step, result, record, ports)
-    return result if isinstance(result, Exception) else None
+    return result
 
 
 async def _adopt(mailbox_id: str, record: SubscriptionRecord | None, ports: Ports, rules: Rules) -> PlannedChange:
@@ -128,8 +135,10 @@ async def _adopt(mailbox_id: str, record: SubscriptionRecord | None, ports: Port
         for one in sorted(kept)
     ]
     for step in steps:
-        if error := await _order_one(step, record, ports):
-            raise error
+        result = await _order_one(step, ports)
+        await _settle(step, result, record, ports)
+        if isinstance(result, Exception):
+            raise result
     return steps[-1]
 
 
@@ -139,25 +148,40 @@ async def _carry_out(
     """Order the plan in batches: all removals first, because a replacement collides with its predecessor."""
     done: Counter[str] = Counter()
     at_once = asyncio.Semaphore(BATCHES_AT_ONCE)
+    throttled = asyncio.Event()
 
     async def order(batch: Sequence[PlannedChange]) -> None:
         async with at_once:
-            if ports.clock() >= until:
+            if throttled.is_set() or ports.clock() >= until:
                 done["left for the next run"] += len(batch)
                 return
             try:
                 results = await ports.calendar.order_subscriptions([_order(step, ports.clock()) for step in batch])
             except SyncError as error:
                 results = [error] * len(batch)
+            if any(isinstance(result, Throttled) for result in results):
+                throttled.set()
         for step, result in zip(batch, results, strict=True):
-            done[f"{step.change} failed" if isinstance(result, Exception) else str(step.change)] += 1
+            done[_account(step, result)] += 1
+            if isinstance(result, Throttled):
+                continue  # No failure: it is its turn in the next run.
             await _settle(step, result, records.get(step.mailbox_id), ports)
+            if isinstance(result, DoorDidNotAnswer):
+                # The first validation may just have woken a cold door.
+                task = mailbox_task(step.mailbox_id, MailboxJob.SUBSCRIBE, ports)
+                await ports.queue.put(task, delay_seconds=RETRY_DELAY_SECONDS)
 
     for phase in ([Change.REMOVE], [Change.RENEW, Change.CREATE]):
         steps = [step for step in plan if step.change in phase]
         batches = [steps[start : start + ORDERS_PER_BATCH] for start in range(0, len(steps), ORDERS_PER_BATCH)]
         await asyncio.gather(*(order(batch) for batch in batches))
     return done
+
+
+def _account(step: PlannedChange, result: Subscription | Exception | None) -> str:
+    if isinstance(result, Throttled):
+        return "left for the next run"
+    return f"{step.change} failed" if isinstance(result, Exception) else str(step.change)
 
 
 def _order(step: PlannedChange, now: datetime) -> SubscriptionOrder:
@@ -196,7 +220,8 @@ async def _settle_failure(
     if step.change is Change.REMOVE and isinstance(error, NotFound):
         return await ports.state.delete_subscription_record(step.mailbox_id)
     if isinstance(error, AlreadyExists):
-        return None  # Adopted: the next list shows it.
+        # The next list shows it. Whether it was there all the time or came of an answer that got lost, nobody swept.
+        return await ports.queue.put(mailbox_task(step.mailbox_id, MailboxJob.SWEEP, ports))
     if isinstance(error, MailboxUnavailable):
         await quarantine_mailbox(step.mailbox_id, error, ports)
         return await ports.state.delete_subscription_record(step.mailbox_id)
@@ -217,10 +242,6 @@ async def _settle_failure(
         reason,
         extra={"action": "subscription-failed", "mailbox_id": step.mailbox_id},
     )
-    if isinstance(error, DoorDidNotAnswer) and earlier.failures == 0:
-        # The first validation may just have woken a cold door.
-        task = mailbox_task(step.mailbox_id, MailboxJob.SUBSCRIBE, ports)
-        await ports.queue.put(task, delay_seconds=RETRY_DELAY_SECONDS)
     return None
 
 

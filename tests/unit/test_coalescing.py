@@ -278,6 +278,18 @@ def test_a_removal_is_not_seen_by_a_read_that_found_the_event(standing: Standing
             id="a sweep knows etags as we read them, and is no echo",
         ),
         pytest.param(
+            a_change(rechecks=SWEEP_RECHECKS),
+            a_known_event(modified_at=an_event().modified_at + TICK),
+            False,
+            id="a time of modification that goes back is believed in the end: mailboxes are restored and moved",
+        ),
+        pytest.param(
+            a_change(etags=("new",), source=Source.REPLAY),
+            a_known_event(etags=(an_event().etag,), modified_at=an_event().modified_at + TICK),
+            False,
+            id="a person who replays has looked",
+        ),
+        pytest.param(
             a_change(etags=("new",)),
             a_known_event(
                 etags=(an_event().etag,),

@@ -212,11 +212,18 @@ def test_times_are_written_in_utc_and_whole_seconds() -> None:
 
 def test_a_page_with_bad_entries_gives_the_good_ones() -> None:
     page = delta_page_from_wire(sample("graph-delta-page", "page"))
-    assert list(page.changed) == [("event-1=", 'W/"one"'), ("event-5=", 'W/"five"')]
+    assert list(page.changed) == [("event-1=", 'W/"one"'), ("event-3=", ""), ("event-5=", 'W/"five"')]
     assert list(page.removed) == ["event-2="]
-    assert [reason.split(" of ")[0] for reason in page.rejected] == ["entry 2", "entry 3", "entry 4"]
+    assert [reason.split(" of ")[0] for reason in page.rejected] == ["entry 3", "entry 4"]
     assert (page.next_link or "").endswith("$skiptoken=R0usmcCM996")
     assert page.delta_link is None
+
+
+def test_occurrences_of_a_series_are_left_out() -> None:
+    """They are never a booking's event, and a daily series has one for every day."""
+    occurrence = {"id": "occurrence=", "@odata.etag": 'W/"one"', "type": "occurrence"}
+    page = delta_page_from_wire({"value": [occurrence], "@odata.deltaLink": "https://graph.example/delta"})
+    assert (list(page.changed), list(page.removed), list(page.rejected)) == ([], [], [])
 
 
 def test_the_last_page_ends_the_round() -> None:

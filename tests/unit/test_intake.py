@@ -71,7 +71,11 @@ def a_body(*event_ids: str, **different: Any) -> bytes:
 
 
 async def post(body: bytes, queue: Queue | None = None, *, token: str | None = None) -> Reply:
-    return await answer_post(body, token, accept_changes, a_door(queue or Queue()))
+    return await answer_post(body, token, accept_changes, lambda: a_door(queue or Queue()))
+
+
+def never_opened() -> Door:
+    pytest.fail("the handshake needs no queue")
 
 
 def never_parsed(*_: Any, **__: Any) -> Accepted:
@@ -87,7 +91,7 @@ def never_parsed(*_: Any, **__: Any) -> Accepted:
     ],
 )
 async def test_the_handshake_comes_before_any_body_is_looked_at(token: str, status: int, text: str) -> None:
-    reply = await answer_post(b"not even JSON", token, never_parsed, a_door(Queue()))
+    reply = await answer_post(b"not even JSON", token, never_parsed, never_opened)
     assert (reply.status, reply.text) == (status, text)
 
 
@@ -103,7 +107,7 @@ async def test_work_is_queued_with_the_settle_time_and_then_acknowledged() -> No
 async def test_a_lifecycle_notification_is_work_without_delay() -> None:
     queue = Queue()
     body = a_body("ignored=", lifecycleEvent="missed")
-    reply = await answer_post(body, None, accept_lifecycle, a_door(queue))
+    reply = await answer_post(body, None, accept_lifecycle, lambda: a_door(queue))
     assert reply.status == 202
     assert [type(item) for item in queue.kept] == [MailboxTask]
     assert queue.delays == [0]
@@ -213,5 +217,5 @@ async def test_the_clock_is_asked_once_per_body() -> None:
         return next(moments)
 
     door = Door(secrets=[SECRET], tenant_id=TENANT, queue=queue, clock=clock, new_id=lambda: "any", settle_seconds=0)
-    await answer_post(a_body("1=", "2=", "3="), None, accept_changes, door)
+    await answer_post(a_body("1=", "2=", "3="), None, accept_changes, lambda: door)
     assert {item.received_at for item in queue.kept} == {NOW}

@@ -9,6 +9,7 @@ import pytest
 from sync.core.errors import ConfigurationError
 from sync.core.model import BookingPhase
 from sync.core.reconcile import OnDeletion, Winner
+from sync.core.subscriptions import key_of
 from sync.settings import SETTING_NAMES, Settings, is_loopback
 from tests.unit.values import MAILBOX, OTHER_MAILBOX, TENANT
 
@@ -146,8 +147,9 @@ def test_values_are_typed_and_normalised() -> None:
     assert rules.policy.cancellable == {BookingPhase.SCHEDULED, BookingPhase.IN_PROGRESS}
     assert (rules.window.past, rules.window.future) == (timedelta(days=1), timedelta(days=14))
     assert (rules.breaker.number, rules.breaker.share) == (5, 0.25)
-    assert rules.subscriptions.notification_url == "https://app.example/api/graph/notifications"
-    assert rules.subscriptions.lifecycle_url == "https://app.example/api/graph/lifecycle"
+    key = key_of(SECRET)
+    assert rules.subscriptions.notification_url == f"https://app.example/api/graph/notifications?key={key}"
+    assert rules.subscriptions.lifecycle_url == f"https://app.example/api/graph/lifecycle?key={key}"
 
 
 def test_the_defaults_are_the_careful_ones() -> None:
@@ -184,10 +186,12 @@ def test_that_no_deletion_counts_is_said_in_a_word(text: str) -> None:
     assert problems(CANCELLABLE_PHASES="none,scheduled")
 
 
-def test_two_secrets_in_force_mean_that_they_are_being_rotated() -> None:
-    assert read(CLIENT_STATE_SECRET_PREVIOUS=PREVIOUS).rules.subscriptions.is_rotating
-    assert not read().rules.subscriptions.is_rotating
-    assert not read(CLIENT_STATE_SECRET_PREVIOUS="  ").rules.subscriptions.is_rotating
+def test_the_urls_name_the_secret_in_force_so_that_a_rotation_replaces_every_subscription() -> None:
+    before, after = read().rules.subscriptions, read(CLIENT_STATE_SECRET=PREVIOUS).rules.subscriptions
+    assert before.notification_url.partition("?")[0] == after.notification_url.partition("?")[0]
+    assert before.notification_url != after.notification_url
+    assert before.lifecycle_url != after.lifecycle_url
+    assert PREVIOUS not in after.notification_url
 
 
 # Storage

@@ -1,6 +1,5 @@
 """The plan from the subscriptions that Graph has to those that we want."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -14,6 +13,7 @@ from sync.core.subscriptions import (
     PlannedChange,
     SubscriptionPolicy,
     expiry_for,
+    key_of,
     plan_changes,
     renewal_due,
 )
@@ -135,22 +135,24 @@ def test_a_subscription_is_renewed_within_the_margin(expires_at: Any, is_due: bo
     assert plan([MAILBOX], subscription) == ([(Change.RENEW, MAILBOX, "one")] if is_due else [])
 
 
-def test_while_secrets_rotate_what_is_due_is_replaced_and_the_rest_stays() -> None:
-    """A renewal keeps the client state, which may have been made under the secret that is to go."""
-    rotating = replace(POLICY, is_rotating=True)
-    actual = [
-        a_subscription(subscription_id="due", expires_at=NOW + POLICY.renewal_margin),
-        a_subscription(subscription_id="fresh", mailbox_id=OTHER_MAILBOX),
-    ]
-    assert plan_changes([MAILBOX, OTHER_MAILBOX], actual, NOW, rotating) == [
+def test_a_subscription_made_under_another_secret_points_elsewhere_and_is_replaced() -> None:
+    """A renewal keeps the client state, which was made under the secret that is to go."""
+    earlier = a_subscription(notification_url=f"{POLICY.notification_url}?key={key_of('another secret')}")
+    assert plan_changes([MAILBOX], [earlier], NOW, POLICY) == [
         PlannedChange(
-            change=Change.REMOVE,
-            mailbox_id=MAILBOX,
-            subscription_id="due",
-            why="its secret may be the previous one",
+            change=Change.REMOVE, mailbox_id=MAILBOX, subscription_id=earlier.subscription_id, why="points elsewhere"
         ),
         PlannedChange(change=Change.CREATE, mailbox_id=MAILBOX, why="none there"),
     ]
+
+
+SECRET = "a-secret-with-more-than-enough-characters"
+
+
+def test_the_name_of_a_secret_is_short_and_its_own() -> None:
+    assert key_of(SECRET) == key_of(SECRET) != key_of(SECRET + " ")
+    assert len(key_of(SECRET)) == 8
+    assert key_of(SECRET) not in SECRET
 
 
 def test_expiries_are_spread_below_the_maximum_and_outlast_the_margin() -> None:

@@ -80,7 +80,6 @@ async def test_a_short_stated_wait_is_obeyed_in_place(trouble: Script, waits: li
         pytest.param(FAILED, id="500"),
         pytest.param(httpx.Response(503), id="503 without a word"),
         pytest.param(throttled(), id="429 without a word"),
-        pytest.param(httpx.ReadTimeout("slow"), id="no answer in time"),
         pytest.param(httpx.ConnectError("refused"), id="no connection"),
         pytest.param(httpx.RemoteProtocolError("half an answer"), id="half an answer"),
     ],
@@ -109,7 +108,7 @@ async def test_waits_of_different_callers_are_spread() -> None:
     [
         pytest.param(throttled("4"), Throttled, id="throttled"),
         pytest.param(FAILED, ServiceUnavailable, id="failing"),
-        pytest.param(httpx.ConnectTimeout("slow"), ServiceUnavailable, id="silent"),
+        pytest.param(httpx.ConnectError("refused"), ServiceUnavailable, id="unreachable"),
     ],
 )
 async def test_after_three_attempts_the_item_goes_back_to_the_queue(
@@ -121,6 +120,14 @@ async def test_after_three_attempts_the_item_goes_back_to_the_queue(
     assert (world.sent, len(world.slept)) == (3, 2)
     assert sum(world.slept) < 10
     assert failure.value.operation == "event.get"
+
+
+async def test_a_time_out_is_not_repeated_in_place() -> None:
+    """It has used up its time: thirty seconds of silence would hold a worker that others could use."""
+    world = World([httpx.ReadTimeout("slow"), OK])
+    with pytest.raises(ServiceUnavailable):
+        await world.call()
+    assert (world.sent, world.slept) == (1, [])
 
 
 @pytest.mark.parametrize("wait", ["5", "4.5", "3600", format_datetime(NOW + timedelta(minutes=1), usegmt=True)])
