@@ -173,7 +173,7 @@ def _keep[T: Closable](client: T) -> T:
 
 
 async def close() -> None:
-    """Close what was opened: for commands that end. The app's processes keep everything for their lifetime."""
+    """Close storage clients and credentials: for commands that end. The app's processes keep them for their lifetime."""
     while _opened:
         await _opened.pop().close()
 

@@ -252,7 +252,7 @@ class _Reconciliation:
         if action.names_event:
             etag = await self._ports.bookings.update_booking(action.booking_id, etag=action.etag, event=_address(pair))
         await self._agree(replace(pair, event=moved), action.span, booking_etag=etag, is_own_write=True)
-        return self._outcome(action, pair, before=pair.event.span, after=action.span)
+        return self._outcome(action, pair, before=action.loser or pair.event.span, after=action.span)
 
     async def _adopt_twin(self, action: AdoptTwin, pair: Pair) -> Outcome:
         """Hand the booking over to the twin; the twin's times are then compared as work of its own."""
