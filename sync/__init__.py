@@ -1,6 +1,6 @@
 """Keeps Dynamics 365 bookings and Outlook events equal.
 
-Read in this order: `core.model` (the values), `core.reconcile` (every rule of the business, pure),
+Read in this order: `core.model` (the values), `core.actions` and `core.reconcile` (every rule of the business, pure),
 `service.reconciling` (gather, decide, perform for one event), then `service.intake`, `service.sweeping` and
 `service.upkeep` (how work comes in), `service.disposal` (what becomes of an item that fails), `service.ports` (what
 all of it needs from outside) and `adapters` (Graph, Dataverse, Azure Storage). `bootstrap` builds it; `settings` is

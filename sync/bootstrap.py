@@ -173,7 +173,7 @@ def _keep[T: Closable](client: T) -> T:
 
 
 async def close() -> None:
-    """Close storage clients and credentials: for commands that end. The app's processes keep them for their lifetime."""
+    """Close storage clients and credentials: for commands that end. The app's processes keep them for life."""
     while _opened:
         await _opened.pop().close()
 

@@ -10,6 +10,24 @@ from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
+from sync.core.actions import (
+    Action,
+    AdoptTwin,
+    CancelBooking,
+    ClearEventId,
+    DeleteBooking,
+    EndEvent,
+    LeaveAlone,
+    LocateEvent,
+    LookAgain,
+    ReadBooking,
+    Reading,
+    RecordAgreement,
+    RememberForeign,
+    SearchTwin,
+    UpdateBooking,
+    UpdateEvent,
+)
 from sync.core.coalescing import Verdict, is_stale, judge
 from sync.core.errors import Busy, NotFound, PreconditionFailed, StaleRead, SyncError
 from sync.core.model import (
@@ -23,28 +41,7 @@ from sync.core.model import (
     TimeSpan,
     newest_etags,
 )
-from sync.core.reconcile import (
-    ABSENT,
-    Action,
-    AdoptTwin,
-    CancelBooking,
-    ClearEventId,
-    DeleteBooking,
-    EndEvent,
-    LeaveAlone,
-    LocateEvent,
-    LookAgain,
-    Pair,
-    ReadBooking,
-    Reading,
-    RecordAgreement,
-    RememberForeign,
-    SearchTwin,
-    UpdateBooking,
-    UpdateEvent,
-    booking_id_of,
-    decide,
-)
+from sync.core.reconcile import ABSENT, Pair, booking_id_of, decide
 from sync.core.rules import Rules
 from sync.service.breaker import passing_deletion
 from sync.service.outcome import Outcome, span_text

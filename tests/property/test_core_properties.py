@@ -16,6 +16,18 @@ from hypothesis import strategies as st
 from sync.adapters.dataverse_wire import booking_from_wire
 from sync.adapters.graph_wire import delta_page_from_wire, event_from_wire, subscription_from_wire
 from sync.adapters.transport import Answer, retry_after_seconds
+from sync.core.actions import (
+    AdoptTwin,
+    CancelBooking,
+    ClearEventId,
+    DeleteBooking,
+    LocateEvent,
+    ReadBooking,
+    RecordAgreement,
+    SearchTwin,
+    UpdateBooking,
+    UpdateEvent,
+)
 from sync.core.coalescing import merge
 from sync.core.errors import RejectedRequest, SyncError
 from sync.core.model import (
@@ -33,26 +45,7 @@ from sync.core.model import (
     event_hash,
 )
 from sync.core.notifications import Accepted, accept_changes, accept_lifecycle, authenticate, client_state
-from sync.core.reconcile import (
-    ABSENT,
-    UNREAD,
-    AdoptTwin,
-    CancelBooking,
-    ClearEventId,
-    DeleteBooking,
-    LocateEvent,
-    OnDeletion,
-    Pair,
-    Policy,
-    ReadBooking,
-    ReadState,
-    RecordAgreement,
-    SearchTwin,
-    UpdateBooking,
-    UpdateEvent,
-    booking_id_of,
-    decide,
-)
+from sync.core.reconcile import ABSENT, UNREAD, OnDeletion, Pair, Policy, ReadState, booking_id_of, decide
 from sync.core.subscriptions import MAXIMUM_LIFETIME, Change, SubscriptionPolicy, expiry_for, plan_changes
 from sync.core.sweeping import BreakerPolicy, WindowPolicy, breaker_holds, judge_round, window_at
 from sync.core.work import item_from_text, item_to_text

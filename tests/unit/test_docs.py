@@ -13,7 +13,7 @@ import pytest
 from local.dataverse import server as dataverse
 from local.graph import switches as graph
 from sync.__main__ import _parser
-from sync.core import reconcile
+from sync.core import actions
 from sync.core.coalescing import Verdict
 from sync.core.errors import (
     ConfigurationError,
@@ -37,7 +37,7 @@ NEVER_BURIED = {
     DeltaTokenExpired,  # becomes a full round
     PermanentError,  # only its subclasses are raised
 }
-NOT_JOURNALED = {Verdict.PROCEED, Verdict.WAIT, reconcile.LookAgain}
+NOT_JOURNALED = {Verdict.PROCEED, Verdict.WAIT, actions.LookAgain}
 """The item goes on, or back to the queue: the journal has another word for it, or none."""
 
 REGISTRY_HOST = re.compile(r"registry\.npm|registry\.yarnpkg|pypi\.org|pythonhosted\.org")
@@ -101,13 +101,11 @@ class TestConfigure:
 class TestOperate:
     text = document("docs/operate.md")
 
-    @pytest.mark.parametrize("word", [*reconcile.Reason, *(one for one in Verdict if one not in NOT_JOURNALED)])
+    @pytest.mark.parametrize("word", [*actions.Reason, *(one for one in Verdict if one not in NOT_JOURNALED)])
     def test_each_reason_is_explained(self, word: str) -> None:
         assert word in first_cells(section(self.text, "## What the journal says"))
 
-    @pytest.mark.parametrize(
-        "action", [one for one in get_args(reconcile.Action.__value__) if one not in NOT_JOURNALED]
-    )
+    @pytest.mark.parametrize("action", [one for one in get_args(actions.Action.__value__) if one not in NOT_JOURNALED])
     def test_each_action_is_explained(self, action: type) -> None:
         assert _words(action.__name__) in first_cells(section(self.text, "## What the journal says"))
 

@@ -6,10 +6,7 @@ from typing import Literal
 
 import pytest
 
-from sync.core.model import Booking, BookingPhase, Event, Link, Standing, TimeSpan, event_hash
-from sync.core.reconcile import (
-    ABSENT,
-    UNREAD,
+from sync.core.actions import (
     Action,
     AdoptTwin,
     CancelBooking,
@@ -19,22 +16,17 @@ from sync.core.reconcile import (
     LeaveAlone,
     LocateEvent,
     LookAgain,
-    OnDeletion,
-    Pair,
-    Policy,
     ReadBooking,
     Reading,
-    ReadState,
     Reason,
     RecordAgreement,
     RememberForeign,
     SearchTwin,
     UpdateBooking,
     UpdateEvent,
-    Winner,
-    booking_id_of,
-    decide,
 )
+from sync.core.model import Booking, BookingPhase, Event, Link, Standing, TimeSpan, event_hash
+from sync.core.reconcile import ABSENT, UNREAD, OnDeletion, Pair, Policy, ReadState, Winner, booking_id_of, decide
 from tests.unit.values import (
     AGREED,
     BOOKING_ID,

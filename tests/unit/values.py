@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from sync.core.actions import Action, LocateEvent, ReadBooking, Reading, SearchTwin
 from sync.core.model import (
     Booking,
     BookingPhase,
@@ -15,19 +16,7 @@ from sync.core.model import (
     TimeSpan,
     event_hash,
 )
-from sync.core.reconcile import (
-    ABSENT,
-    UNREAD,
-    Action,
-    LocateEvent,
-    Pair,
-    Policy,
-    ReadBooking,
-    Reading,
-    ReadState,
-    SearchTwin,
-    decide,
-)
+from sync.core.reconcile import ABSENT, UNREAD, Pair, Policy, ReadState, decide
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 TENANT = "6f6e7d1c-0000-4c5e-9a00-5a3b1d2c4e01"
