@@ -24,10 +24,16 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=7090, help="7090 by default; 0 takes a free one")
     parser.add_argument("--today", type=date.fromisoformat, help="YYYY-MM-DD; the sample lies in the week after it")
     arguments = parser.parse_args()
-    simulator = DataverseSimulator(today=arguments.today or datetime.now(UTC).date())
+    simulator = DataverseSimulator(today=arguments.today or datetime.now(UTC).date(), runs_webhooks=True)
     # Of uvicorn's protocols, h11 alone leaves the case of header names as the application spells it.
     config = uvicorn.Config(
-        simulator.app, host="127.0.0.1", port=arguments.port, http="h11", log_level="warning", access_log=False
+        simulator.app,
+        host="127.0.0.1",
+        port=arguments.port,
+        http="h11",
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=2,
     )
     _AnnouncingServer(config).run()
 

@@ -13,6 +13,7 @@ from typing import Any
 from starlette.responses import Response
 
 from local.dataverse import errors
+from local.dataverse.privileges import require, table_privilege
 from local.dataverse.reading import MAX_PAGE_SIZE, decode_token, encode_token, link
 from local.dataverse.request import Operation
 from local.dataverse.schema import Table
@@ -72,6 +73,7 @@ def _require_tracking(operation: Operation, table: Table) -> None:
     if not table.change_tracking_enabled:
         raise errors.bad_request(f"Change tracking isn't enabled for table '{table.name}'.")
     operation.renderer.check(table, operation.options)
+    require(operation, table_privilege("Read", table), in_organization=True)
 
 
 def _round_of(operation: Operation) -> _Round:

@@ -1,9 +1,8 @@
-"""`EntityDefinitions` for reading: tables, columns, keys and lookups. Definitions cannot be written yet.
+"""`EntityDefinitions` for reading: tables, columns, keys and lookups.
 
 Source: Dataverse documentation, "Query table definitions using the Web API", "Define alternate keys for a table".
 """
 
-import uuid
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -13,107 +12,21 @@ from local.dataverse import errors
 from local.dataverse.addressing import Segment
 from local.dataverse.filter_syntax import Path
 from local.dataverse.filters import Property, compile_filter
+from local.dataverse.metadata_shapes import (
+    Definition,
+    column_definition,
+    find_table,
+    is_addressed,
+    key_definition,
+    lookup_definition,
+    no_such_child,
+    option_set,
+    table_definition,
+)
+from local.dataverse.privileges import require
 from local.dataverse.query_options import QueryOptions
 from local.dataverse.request import Operation
-from local.dataverse.schema import AlternateKey, Column, ColumnType, Schema, Table, Value
-from local.dataverse.values import parse_guid
-
-_CAST = "Microsoft.Dynamics.CRM."
-_NAMESPACE = uuid.UUID("0f0a3c52-4a56-4f0e-9d5b-6d0f5d0c7a01")
-
-type Definition = dict[str, Any]
-
-
-def _metadata_id(*names: str) -> str:
-    return str(uuid.uuid5(_NAMESPACE, "/".join(names)))
-
-
-def _label(text: str) -> Definition:
-    label = {"Label": text, "LanguageCode": 1033}
-    return {"LocalizedLabels": [label], "UserLocalizedLabel": label}
-
-
-def table_definition(table: Table) -> Definition:
-    return {
-        "LogicalName": table.name,
-        "SchemaName": table.schema_name,
-        "EntitySetName": table.set_name,
-        "LogicalCollectionName": table.set_name,
-        "PrimaryIdAttribute": table.primary_id,
-        "PrimaryNameAttribute": table.primary_name,
-        "DisplayName": _label(table.display_name),
-        "OwnershipType": "UserOwned" if "ownerid" in table.columns else "OrganizationOwned",
-        "IsActivity": False,
-        "IsPrivate": False,
-        "ChangeTrackingEnabled": table.change_tracking_enabled,
-        "CanChangeTrackingBeEnabled": {"Value": True},
-        "IsOptimisticConcurrencyEnabled": True,
-        "MetadataId": _metadata_id(table.name),
-    }
-
-
-def column_definition(table: Table, column: Column) -> Definition:
-    is_key = column.name == table.primary_id
-    definition: Definition = {
-        "@odata.type": f"#{_CAST}{_metadata_class(column)}",
-        "LogicalName": column.name,
-        "SchemaName": column.schema_name or column.name,
-        "EntityLogicalName": table.name,
-        "AttributeType": column.type.value,
-        "AttributeTypeName": {"Value": f"{column.type.value}Type"},
-        "RequiredLevel": {"Value": "SystemRequired" if column.required else "None"},
-        "IsPrimaryId": is_key,
-        "IsPrimaryName": column.name == table.primary_name,
-        "IsValidForCreate": column.writable,
-        "IsValidForUpdate": column.writable and not is_key,
-        "IsValidForRead": True,
-        "MetadataId": _metadata_id(table.name, column.name),
-    }
-    if column.max_length is not None:
-        definition["MaxLength"] = column.max_length
-    if column.minimum is not None:
-        definition |= {"MinValue": column.minimum, "MaxValue": column.maximum}
-    if column.type is ColumnType.DATE_TIME:
-        definition |= {"Format": "DateAndTime", "DateTimeBehavior": {"Value": "UserLocal"}}
-    if column.target:
-        definition["Targets"] = [column.target]
-    return definition
-
-
-def _metadata_class(column: Column) -> str:
-    if column.type in (ColumnType.LOOKUP, ColumnType.OWNER):
-        return "LookupAttributeMetadata"
-    return {ColumnType.GUID: "UniqueIdentifierAttributeMetadata"}.get(
-        column.type, f"{column.type.value}AttributeMetadata"
-    )
-
-
-def option_set(column: Column) -> Definition:
-    return {"Options": [{"Value": value, "Label": _label(text)} for value, text in column.choices.items()]}
-
-
-def key_definition(table: Table, key: AlternateKey) -> Definition:
-    return {
-        "SchemaName": key.schema_name,
-        "LogicalName": key.logical_name,
-        "EntityLogicalName": table.name,
-        "KeyAttributes": list(key.columns),
-        "EntityKeyIndexStatus": key.index_status,
-        "MetadataId": _metadata_id(table.name, key.schema_name),
-    }
-
-
-def lookup_definition(schema: Schema, table: Table, column: Column) -> Definition:
-    return {
-        "SchemaName": f"{column.target}_{table.name}_{column.name}",
-        "ReferencingEntity": table.name,
-        "ReferencingAttribute": column.name,
-        "ReferencingEntityNavigationPropertyName": column.navigation,
-        "ReferencedEntity": column.target,
-        "ReferencedAttribute": schema[column.target].primary_id,
-        "MetadataId": _metadata_id(table.name, column.name, "relationship"),
-    }
-
+from local.dataverse.schema import Schema, Table, Value
 
 _TYPE_NAMES = {
     "Attributes": "AttributeMetadata",
@@ -138,25 +51,18 @@ def read_definitions(operation: Operation, segments: list[Segment]) -> Response:
     options = operation.options
     if unfit := options.given - {"$select", "$filter", "$expand", "$top", "$count"}:
         raise errors.bad_request(f"The query parameter {', '.join(sorted(unfit))} is not supported on metadata.")
+    require(operation, "prvReadEntity")
     schema, root = operation.world.schema, operation.request.root
     if segments[0].arguments is None:
         if segments[1:]:
             raise errors.no_such_segment(segments[1].name)
         tables = [_shaped_table(schema, table, options) for table in _filtered_tables(schema, options)]
         return operation.answer({"@odata.context": f"{root}/$metadata#EntityDefinitions", "value": tables})
-    table = _find_table(schema, segments[0].arguments)
+    table = find_table(schema, segments[0].arguments)
     if not segments[1:]:
         shaped = _shaped_table(schema, table, options)
         return operation.answer({"@odata.context": f"{root}/$metadata#EntityDefinitions/$entity", **shaped})
     return _read_children(operation, table, segments[1:])
-
-
-def _find_table(schema: Schema, arguments: str) -> Table:
-    name, _, quoted = arguments.partition("=")
-    for table in schema.tables():
-        if parse_guid(arguments) == _metadata_id(table.name) or (name == "LogicalName" and quoted == f"'{table.name}'"):
-            return table
-    raise errors.ServiceError(404, "0x80060888", f"Could not find an entity with specified entity key: {arguments}.")
 
 
 def _filtered_tables(schema: Schema, options: QueryOptions) -> list[Table]:
@@ -205,12 +111,10 @@ def _with_options(operation: Operation, table: Table, child: Definition) -> Defi
 
 
 def _find_child(children: Iterable[Definition], arguments: str) -> Definition:
-    name, _, quoted = arguments.partition("=")
     for child in children:
-        is_named = name == "LogicalName" and quoted == f"'{child.get('LogicalName')}'"
-        if is_named or parse_guid(arguments) == child["MetadataId"]:
+        if is_addressed(arguments, child.get("LogicalName", ""), child["MetadataId"]):
             return child
-    raise errors.ServiceError(404, "0x80060888", f"Could not find an attribute with specified key: {arguments}.")
+    raise no_such_child(arguments)
 
 
 def _select(

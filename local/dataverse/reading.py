@@ -14,6 +14,8 @@ from starlette.responses import Response
 from local.dataverse import errors
 from local.dataverse.addressing import RowAddress
 from local.dataverse.filters import compile_filter
+from local.dataverse.privileges import require, table_privilege
+from local.dataverse.query_options import QueryOptions
 from local.dataverse.rendering import RowSource
 from local.dataverse.request import Operation, no_content
 from local.dataverse.schema import Table
@@ -24,9 +26,18 @@ from local.dataverse.world import Row
 MAX_PAGE_SIZE = 5_000
 
 
+def require_read(operation: Operation, table: Table, options: QueryOptions) -> None:
+    """Raises `ServiceError` 403 when the caller may not read the table, or one that the options expand."""
+    require(operation, table_privilege("Read", table))
+    for expansion in options.expand:
+        target = operation.renderer.target_of(table, expansion.navigation)
+        require_read(operation, target, expansion.options)
+
+
 def read_row(operation: Operation, address: RowAddress) -> Response:
     renderer, table = operation.renderer, address.table
     renderer.check(table, operation.options, is_collection=False)
+    require_read(operation, table, operation.options)
     row = address.get(operation.world)
     may_be_unchanged = not operation.options.expand and not operation.preferences.annotations
     if may_be_unchanged and operation.request.headers.get("if-none-match") == row.etag:
@@ -40,6 +51,7 @@ def read_row(operation: Operation, address: RowAddress) -> Response:
 def read_property(operation: Operation, address: RowAddress, name: str) -> Response:
     """One column's value, or the row behind a single-valued navigation property; 204 when empty."""
     table = address.table
+    require(operation, table_privilege("Read", table))
     row = address.get(operation.world)
     if name in table.properties:
         value = row.values[table.properties[name].name]
@@ -60,6 +72,7 @@ def read_property(operation: Operation, address: RowAddress, name: str) -> Respo
 def read_collection(operation: Operation, table: Table) -> Response:
     options, preferences, renderer = operation.options, operation.preferences, operation.renderer
     renderer.check(table, options)
+    require_read(operation, table, options)
     source = RowSource(operation.world, table)
     order = RowOrder(options.order_by, source)
     matching = order.sort(_matching(operation, table))
@@ -102,6 +115,7 @@ def _add_count(body: dict[str, Any], operation: Operation, total: int) -> None:
 def read_count(operation: Operation, table: Table) -> Response:
     """`<set>/$count` as plain text."""
     operation.renderer.check(table, operation.options)
+    require_read(operation, table, operation.options)
     total = min(len(_matching(operation, table)), MAX_PAGE_SIZE)
     return Response(str(total), headers={"OData-Version": "4.0"}, media_type="text/plain")
 

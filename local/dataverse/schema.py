@@ -5,11 +5,14 @@ Source: Dataverse documentation, the table references, and "Use navigation prope
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 from typing import Literal
+
+type Requirement = Literal["None", "Recommended", "ApplicationRequired"]
+type IndexStatus = Literal["Pending", "InProgress", "Active", "Failed"]
 
 type Value = str | int | float | bool | datetime | None
 """A stored value. Guids are lower-case strings, choices integers, lookups the guid of their target, times aware UTC."""
@@ -72,6 +75,11 @@ class Column:
     required: bool = False
     writable: bool = True
     default: Value = None
+    is_custom: bool = False
+    """Somebody has added the column, and may delete it again."""
+    display_name: str = ""
+    requirement: Requirement = "None"
+    """What forms ask for; the Web API does not enforce it."""
 
     @property
     def is_lookup(self) -> bool:
@@ -93,7 +101,8 @@ class AlternateKey:
 
     schema_name: str
     columns: tuple[str, ...]
-    index_status: Literal["Pending", "InProgress", "Active", "Failed"] = "Active"
+    index_status: IndexStatus = "Active"
+    display_name: str = ""
 
     @property
     def logical_name(self) -> str:
@@ -126,9 +135,12 @@ class Table:
     keys: tuple[AlternateKey, ...] = ()
     collections: tuple[Collection, ...] = ()
     change_tracking_enabled: bool = False
+    is_custom: bool = False
+    """Somebody has added the table, and may delete it again."""
     is_fixed: bool = False
     """Rows can neither be created nor deleted by a client."""
     is_principal: bool = False
+    display_collection_name: str = ""
 
     @property
     def primary_id(self) -> str:
@@ -141,6 +153,9 @@ class Table:
     @cached_property
     def navigations(self) -> Mapping[str, Column]:
         return {column.navigation: column for column in self.columns.values() if column.is_lookup}
+
+    def key(self, schema_name: str) -> AlternateKey | None:
+        return next((key for key in self.keys if key.schema_name == schema_name), None)
 
     def collection(self, navigation: str) -> Collection | None:
         return next((c for c in self.collections if c.navigation == navigation), None)
@@ -171,16 +186,8 @@ class Schema:
         self._tables[table.name] = table
         self._by_set[table.set_name] = table.name
 
-    def set_key_status(
-        self, name: str, schema_name: str, status: Literal["Pending", "InProgress", "Active", "Failed"]
-    ) -> None:
-        """Let the index of a key be in another state, as while its background job is still running."""
-        table = self._tables[name]
-        keys = [replace(key, index_status=status) if key.schema_name == schema_name else key for key in table.keys]
-        self.put(replace(table, keys=tuple(keys)))
-
-    def set_change_tracking(self, name: str, *, enabled: bool) -> None:
-        self.put(replace(self._tables[name], change_tracking_enabled=enabled))
+    def drop(self, name: str) -> None:
+        del self._by_set[self._tables.pop(name).set_name]
 
     def references_to(self, target: str) -> list[tuple[Table, Column]]:
         """Every lookup column that points at `target`."""

@@ -9,6 +9,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from local.dataverse.schema import Value
+from local.dataverse.solution_tables import DEFAULT_SOLUTION_ID
 from local.dataverse.tables import CANCELED, COMMITTED, GENERIC_RESOURCE, MANUAL_BOOKING, PROPOSED, USER_RESOURCE
 from local.sample import Sample, SampleBooking, Technician, WorkOrder, build_sample, guid
 from local.switchboard import Caller
@@ -61,6 +62,7 @@ def fill(world: "DataverseWorld", today: date) -> Mapping[Caller, str]:
         object_id=guid("entra:Lars Lindqvist"),
         isdisabled=True,
     )
+    seed.solutions()
     for technician in sample.technicians:
         seed.technician(technician)
     seed.add("bookableresource", guid("resource:Crane 1"), name="Crane 1", resourcetype=GENERIC_RESOURCE)
@@ -115,6 +117,31 @@ class _Seed:
             emailaddress=technician.address,
             regardingobjectid=technician.system_user_id,
         )
+
+    def solutions(self) -> None:
+        """What every environment has, and Field Service as a managed solution."""
+        for name, prefix, number, solution_id, solution, is_managed in (
+            ("DefaultPublisher", "new", 10_000, DEFAULT_SOLUTION_ID, "Default", False),
+            ("microsoftdynamics", "msdyn", 19_235, guid("solution:FieldService"), "FieldService", True),
+        ):
+            publisher_id = guid(f"publisher:{name}")
+            self.add(
+                "publisher",
+                publisher_id,
+                uniquename=name,
+                friendlyname=name,
+                customizationprefix=prefix,
+                customizationoptionvalueprefix=number,
+            )
+            self.add(
+                "solution",
+                solution_id,
+                uniquename=solution,
+                friendlyname=solution,
+                version="1.0",
+                publisherid=publisher_id,
+                ismanaged=is_managed,
+            )
 
     def statuses(self) -> None:
         for name, status, field_service_status in _STATUSES:
@@ -173,6 +200,9 @@ class _Seed:
         )
 
     def booking(self, booking: SampleBooking) -> None:
+        is_marked = booking.linked and "bks_eventid" in self._world.schema["bookableresourcebooking"].columns
+        digest = event_hash(booking.technician.mailbox_id, booking.event_id)
+        mark = {"bks_eventid": booking.event_id, "bks_eventhash": digest} if is_marked else {}
         self.add(
             "bookableresourcebooking",
             booking.booking_id,
@@ -185,6 +215,5 @@ class _Seed:
             msdyn_workorder=booking.work_order.work_order_id if booking.work_order else None,
             msdyn_bookingsetupmetadataid=guid("bookingsetupmetadata:msdyn_workorder") if booking.work_order else None,
             msdyn_bookingmethod=MANUAL_BOOKING,
-            bks_eventid=booking.event_id if booking.linked else None,
-            bks_eventhash=event_hash(booking.technician.mailbox_id, booking.event_id) if booking.linked else None,
+            **mark,
         )

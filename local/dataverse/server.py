@@ -1,11 +1,14 @@
 """The Dataverse simulator over HTTP: the Web API below `/api/data/v9.2`, the switchboard below `/_control`.
 
-Everything runs inside the request that asked for it: there is no background work, and no clock but the switchboard's,
-so the application also runs in-process through an ASGI transport. Bind it to loopback only.
+Everything but the delivery of webhooks runs inside the request that asked for it, and the only clock is the
+switchboard's, so the application also runs in-process through an ASGI transport, where webhooks are delivered by hand.
+Bind it to loopback only.
 """
 
+import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from datetime import date
 from itertools import count
 from typing import Any
@@ -18,10 +21,15 @@ from starlette.routing import Mount, Route
 
 from local.dataverse import errors
 from local.dataverse.batch import BatchRunner
+from local.dataverse.definitions import DEFINITION_SWITCHES
+from local.dataverse.dispatcher import Dispatcher
+from local.dataverse.door import Door, HttpDoor
 from local.dataverse.limits import ServiceProtection
 from local.dataverse.request import ApiRequest, error_response, spelled_headers
+from local.dataverse.synchronous_steps import SynchronousSteps
 from local.dataverse.values import show
 from local.dataverse.web_api import WebApi, kind_of
+from local.dataverse.webhook_state import show_webhooks
 from local.dataverse.world import DataverseWorld, Row
 from local.sample import TENANT_ID
 from local.switchboard import Caller, Dropped, Switchboard, caller_of
@@ -55,25 +63,57 @@ SWITCHES: dict[str, Any] = {
     "event_key_index_status": "Active",
     "refuse_status_change": None,
     "expire_delta_tokens": False,
+    **DEFINITION_SWITCHES,
+    # Webhooks: what may befall them, then what no document confirms.
+    "webhook_delay_seconds": 0.2,
+    "webhook_reorder": True,
+    "webhook_repeat": 0.0,
+    "webhook_lose": 0.0,
+    "webhook_retry_seconds": 5.0,
+    "webhook_size_limit": 262_144,
+    "fail_after_sync_steps": None,
+    "webhook_tag": "SharedVariables",
+    "webhook_delete_pre_image": True,
+    "unlink_raises_update": True,
 }
-"""Every switch with its default.
+"""Every switch with its default; those of definitions and rights are explained where they are defined.
 
 `refuse_status_change`: the text with which a customer's plug-in refuses every change of a booking's status, or null.
 `expire_delta_tokens`: set to true, all delta tokens given so far are refused; it falls back to false by itself.
 `throttle_code_form`: "hex" or "decimal". `event_key_index_status`: "Pending", "InProgress", "Active" or "Failed".
 `execution_seconds`: the run time that each request is charged.
+`webhook_reorder`: jobs change places, since each waits anything up to double the delay. `webhook_repeat` and
+`webhook_lose` are probabilities. `webhook_size_limit`: bytes above which a request loses its images and parameters.
+`fail_after_sync_steps`: the text with which an operation fails after its synchronous steps have been called, or null.
+`webhook_tag`: where the `tag` of a write shows: "SharedVariables", "ParentContext" (in those of the parent) or null.
+`webhook_delete_pre_image`: whether an asynchronous Delete carries its pre-images. `unlink_raises_update`: whether a
+lookup that is cleared because its target is deleted raises an Update.
 """
 
 
 class DataverseSimulator:
-    """One environment: its world, its switchboard and the ASGI application that serves it."""
+    """One environment: its world, its switchboard, its webhooks and the ASGI application that serves it."""
 
-    def __init__(self, *, today: date, switchboard: Switchboard | None = None) -> None:
-        """`switchboard` must have been built with `SWITCHES`; without one, the machine's time is followed."""
+    def __init__(
+        self,
+        *,
+        today: date,
+        switchboard: Switchboard | None = None,
+        door: Door | None = None,
+        runs_webhooks: bool = False,
+    ) -> None:
+        """`switchboard` must have been built with `SWITCHES`; without one, the machine's time is followed.
+
+        `door` is the way to the receivers of webhooks; None: over HTTP. With `runs_webhooks` the application's lifespan
+        delivers them in time; else it is done by hand: `simulator.webhooks.deliver_due(simulator.post)`.
+        """
         self.switchboard = switchboard or Switchboard(switches=SWITCHES)
+        self.door: Door = door or HttpDoor()
         self.world = DataverseWorld(self.switchboard, today)
-        self._api = WebApi(self.world)
-        self._batches = BatchRunner(self.world, self._api, self.switchboard)
+        self.webhooks = Dispatcher(self.world)
+        api = WebApi(self.world)
+        self._synchronous = SynchronousSteps(self.world, api, self.door)
+        self._batches = BatchRunner(self.world, api, self.switchboard)
         self._protection = ServiceProtection(self.switchboard)
         self._cookies_returned: Counter[Caller] = Counter()
         self._turns = count()
@@ -83,8 +123,25 @@ class DataverseSimulator:
             routes=[
                 Mount("/_control", routes=control),
                 Route("/api/data/{rest:path}", _AnyMethod(self._serve)),
-            ]
+            ],
+            lifespan=self._run_webhooks if runs_webhooks else None,
         )
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str], timeout_seconds: float) -> int:
+        """Post through the door; what `Dispatcher.deliver_due` and `Dispatcher.run` take."""
+        return await self.door.post(url, body, headers, timeout_seconds)
+
+    @asynccontextmanager
+    async def _run_webhooks(self, _: Starlette) -> AsyncIterator[None]:
+        running = asyncio.create_task(self.webhooks.run(self.post))
+        try:
+            yield
+        finally:
+            running.cancel()
+            with suppress(asyncio.CancelledError):
+                await running
+            if isinstance(self.door, HttpDoor):
+                await self.door.close()
 
     def _reset(self) -> None:
         self._cookies_returned.clear()
@@ -129,7 +186,7 @@ class DataverseSimulator:
                         request, caller, lambda parts: self._protection.charge(caller, server, parts)
                     )
                 self._protection.charge(caller, server, 1)
-                return self._api.answer(request, caller)
+                return await self._synchronous.answer(request, caller)
 
             response = await self.switchboard.serve(kind=kind, path=request.target, caller=caller, handle=handle)
         self._add_service_headers(response, caller, server)
@@ -155,7 +212,13 @@ class DataverseSimulator:
 
     async def _state(self, _: Request) -> Response:
         bookings = [self._show(row) for row in self.world.rows("bookableresourcebooking").values()]
-        return JSONResponse({"bookings": bookings, "cookies_returned": self._cookies_returned["app"]})
+        return JSONResponse(
+            {
+                "bookings": bookings,
+                "cookies_returned": self._cookies_returned["app"],
+                "webhooks": show_webhooks(self.world, self.webhooks, self._synchronous),
+            }
+        )
 
     def _show(self, row: Row) -> dict[str, Any]:
         values, world = row.values, self.world
@@ -168,8 +231,8 @@ class DataverseSimulator:
             "status": world.name_of("bookingstatus", str(values["bookingstatus"])),
             "technician": world.name_of("bookableresource", str(values["resource"])),
             "work_order": world.name_of("msdyn_workorder", str(values["msdyn_workorder"])),
-            "event_id": values["bks_eventid"],
-            "event_hash": values["bks_eventhash"],
+            "event_id": values.get("bks_eventid"),
+            "event_hash": values.get("bks_eventhash"),
             "etag": row.etag,
             "modified_by": world.name_of("systemuser", str(values["modifiedby"])),
         }

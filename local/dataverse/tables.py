@@ -1,12 +1,12 @@
 """The tables that the simulator offers, with the columns that a booking sync reads or writes.
 
 Source: Dataverse documentation, table references of Field Service, Universal Resource Scheduling and the platform;
-navigation names in the case in which working Web API requests use them. `bks_*` are this product's own columns.
+navigation names in the case in which working Web API requests use them. What this product adds is in `app_columns`.
 """
 
-from collections.abc import Iterable
 from dataclasses import replace
 
+from local.dataverse.app_columns import with_app_columns
 from local.dataverse.columns import (
     choice,
     degrees,
@@ -18,11 +18,11 @@ from local.dataverse.columns import (
     state,
     text,
     time,
-    upkeep,
 )
 from local.dataverse.schema import AlternateKey, Collection, Column, ColumnType, Schema, Table
-
-EVENT_KEY = "bks_EventKey"
+from local.dataverse.solution_tables import solution_tables
+from local.dataverse.table_definition import define_table
+from local.dataverse.webhook_tables import webhook_tables
 
 PROPOSED, COMMITTED, CANCELED = 1, 2, 3
 RESOURCE_TYPES = {
@@ -45,27 +45,6 @@ FIELD_SERVICE_STATUSES = {
     690970005: "Canceled",
 }
 MANUAL_BOOKING = 690970003
-
-
-def _table(
-    schema_name: str,
-    set_name: str,
-    display_name: str,
-    columns: Iterable[Column],
-    *,
-    primary_name: str = "name",
-    author_suffix: str = "",
-) -> Table:
-    name = schema_name.lower()
-    identity = Column(name=f"{name}id", type=ColumnType.GUID, required=True)
-    return Table(
-        name=name,
-        set_name=set_name,
-        schema_name=schema_name,
-        display_name=display_name,
-        primary_name=primary_name,
-        columns={column.name: column for column in (identity, *columns, *upkeep(author_suffix))},
-    )
 
 
 def _booking() -> Table:
@@ -95,21 +74,18 @@ def _booking() -> Table:
         *(integer(f"msdyn_total{part}", minimum=0) for part in totals),
         flag("msdyn_allowoverlapping"),
         flag("msdyn_preventtimestampcreation"),
-        text("bks_eventid", 300, schema_name="bks_EventId"),
-        text("bks_eventhash", 64, schema_name="bks_EventHash"),
         owner(),
         *state(),
     ]
     # The generated reference gives the navigation properties of authors a suffix on this table only.
-    table = _table(
+    table = define_table(
         "BookableResourceBooking",
         "bookableresourcebookings",
         "Bookable Resource Booking",
         columns,
         author_suffix="name",
     )
-    event_key = AlternateKey(schema_name=EVENT_KEY, columns=("bks_eventhash",))
-    return replace(table, keys=(event_key,), change_tracking_enabled=True)
+    return with_app_columns(table)
 
 
 _BOOKING_METHODS = {
@@ -155,9 +131,9 @@ def _scheduling() -> list[Table]:
     ]
     return [
         _booking(),
-        _table("BookingStatus", "bookingstatuses", "Booking Status", status),
-        _table("BookableResource", "bookableresources", "Bookable Resource", resource),
-        _table(
+        define_table("BookingStatus", "bookingstatuses", "Booking Status", status),
+        define_table("BookableResource", "bookableresources", "Bookable Resource", resource),
+        define_table(
             "msdyn_bookingsetupmetadata",
             "msdyn_bookingsetupmetadatas",
             "Booking Setup Metadata",
@@ -171,7 +147,7 @@ def _scheduling() -> list[Table]:
 def _named(name: str, set_name: str, display_name: str) -> Table:
     """A table of which only the name matters here."""
     columns = [text("msdyn_name", 100), owner(), *state()]
-    return _table(name, set_name, display_name, columns, primary_name="msdyn_name")
+    return define_table(name, set_name, display_name, columns, primary_name="msdyn_name")
 
 
 def _field_service() -> list[Table]:
@@ -212,10 +188,10 @@ def _field_service() -> list[Table]:
         table="bookableresourcebooking",
         column="msdyn_workorder",
     )
-    orders = _table("msdyn_workorder", "msdyn_workorders", "Work Order", order, primary_name="msdyn_name")
+    orders = define_table("msdyn_workorder", "msdyn_workorders", "Work Order", order, primary_name="msdyn_name")
     return [
         replace(orders, collections=(bookings,), change_tracking_enabled=True),
-        _table(
+        define_table(
             "msdyn_fieldservicesetting",
             "msdyn_fieldservicesettings",
             "Field Service Settings",
@@ -255,14 +231,14 @@ def _platform() -> list[Table]:
     ]
     resources = Collection(navigation="systemuser_bookableresource_UserId", table="bookableresource", column="userid")
     object_key = AlternateKey(schema_name="aadobjectid", columns=("azureactivedirectoryobjectid",))
-    users = _table("SystemUser", "systemusers", "User", user, primary_name="fullname")
+    users = define_table("SystemUser", "systemusers", "User", user, primary_name="fullname")
     setting = [text("name", 160), integer("expirechangetrackingindays", minimum=0, default=7)]
     return [
         replace(users, keys=(object_key,), collections=(resources,), is_principal=True),
-        _table("Mailbox", "mailboxes", "Mailbox", mailbox),
-        replace(_table("Organization", "organizations", "Organization", setting), is_fixed=True),
-        _table("Account", "accounts", "Account", _customer("name", 160)),
-        _table("Contact", "contacts", "Contact", _customer("fullname", 160), primary_name="fullname"),
+        define_table("Mailbox", "mailboxes", "Mailbox", mailbox),
+        replace(define_table("Organization", "organizations", "Organization", setting), is_fixed=True),
+        define_table("Account", "accounts", "Account", _customer("name", 160)),
+        define_table("Contact", "contacts", "Contact", _customer("fullname", 160), primary_name="fullname"),
     ]
 
 
@@ -282,4 +258,4 @@ def _customer(name_column: str, max_length: int) -> list[Column]:
 
 def build_schema() -> Schema:
     """The definitions of a fresh environment in which Field Service and this product's columns are installed."""
-    return Schema([*_scheduling(), *_field_service(), *_platform()])
+    return Schema([*_scheduling(), *_field_service(), *_platform(), *webhook_tables(), *solution_tables()])

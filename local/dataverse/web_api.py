@@ -1,7 +1,7 @@
 """Which operation a request is, and who makes it. Knows no sockets: a request in, a response out.
 
-Source: Dataverse documentation, "Compose HTTP requests and handle errors", "WhoAmI function", "Impersonate another
-user".
+Source: Dataverse documentation, "Compose HTTP requests and handle errors", "WhoAmI function", "RetrieveUserPrivileges
+function", "Impersonate another user".
 """
 
 from contextlib import suppress
@@ -9,30 +9,35 @@ from contextlib import suppress
 from starlette.responses import Response
 
 from local.dataverse import errors
-from local.dataverse.addressing import Segment, address_row, split_path
+from local.dataverse.addressing import RowAddress, Segment, address_row, split_path
 from local.dataverse.change_tracking import count_changes, read_changes
 from local.dataverse.metadata import read_definitions
+from local.dataverse.metadata_shapes import CAST
+from local.dataverse.metadata_writing import ACTIONS, write_definitions
+from local.dataverse.privileges import require, retrieve_user_privileges
 from local.dataverse.query_options import Preferences, parse_preferences, parse_query
 from local.dataverse.reading import read_collection, read_count, read_property, read_row
 from local.dataverse.request import ApiRequest, Operation, error_response
 from local.dataverse.schema import Table
 from local.dataverse.seed import BUSINESS_UNIT_ID, ORGANIZATION_ID
+from local.dataverse.solutions import SolutionRules, named_solution
 from local.dataverse.world import Author, DataverseWorld
 from local.dataverse.writing import create_row, delete_row, patch_row, put_property, put_reference
 from local.switchboard import Caller
 
 METADATA_SET = "EntityDefinitions"
+_USER_PRIVILEGES = f"{CAST}RetrieveUserPrivileges"
 _ROW_KINDS = {"GET": "get", "DELETE": "delete", "PUT": "update"}
 
 
 def kind_of(request: ApiRequest) -> str:
-    """The name under which a request is counted: `<entity set>.<operation>`, `WhoAmI`, `metadata`, `batch`."""
+    """The name under which a request is counted: `<entity set>.<operation>`, `metadata`, `batch`, or its action's."""
     set_name, has_key, tail = _outline(request.path)
     if set_name == METADATA_SET:
         return "metadata"
     if set_name == "$batch":
         return "batch"
-    if set_name == "WhoAmI" or not set_name:
+    if set_name == "WhoAmI" or set_name in ACTIONS or not set_name:
         return set_name or "unknown"
     if not has_key:
         return f"{set_name}.{_collection_kind(request)}"
@@ -65,6 +70,7 @@ class WebApi:
 
     def __init__(self, world: DataverseWorld) -> None:
         self._world = world
+        self._solution_rules = SolutionRules(world)
 
     def answer(self, request: ApiRequest, caller: Caller) -> Response:
         """Serve `request`; refusals become their HTTP form."""
@@ -85,12 +91,17 @@ class WebApi:
             preferences=preferences,
             author=self._author(request, caller, options.tag),
         )
+        if operation.author.on_behalf_by is not None:
+            require(operation, "prvActOnBehalfOfAnotherUser")
+        if request.method != "GET":
+            named_solution(operation)
         if first.name == "WhoAmI" and first.arguments in (None, "") and not rest:
             return _who_am_i(operation)
+        if first.name in ACTIONS and first.arguments is None and not rest:
+            return _act(operation, first.name)
         if first.name == METADATA_SET:
-            if request.method != "GET":
-                raise errors.not_modelled("writing table definitions")
-            return read_definitions(operation, [first, *rest])
+            serve = read_definitions if request.method == "GET" else write_definitions
+            return serve(operation, [first, *rest])
         table = self._world.schema.find_set(first.name)
         if table is None:
             raise errors.no_such_segment(first.name)
@@ -128,6 +139,19 @@ def _who_am_i(operation: Operation) -> Response:
     )
 
 
+def _act(operation: Operation, name: str) -> Response:
+    if operation.request.method != "POST":
+        raise errors.method_not_allowed(operation.request.method, name)
+    return ACTIONS[name](operation)
+
+
+def _retrieve_user_privileges(operation: Operation, address: RowAddress) -> Response:
+    user = address.get(operation.world)
+    context = f"{operation.request.root}/$metadata#{CAST}RetrieveUserPrivilegesResponse"
+    privileges = retrieve_user_privileges(operation.world, user.row_id)
+    return operation.answer({"@odata.context": context, "RolePrivileges": privileges})
+
+
 def _serve_collection(operation: Operation, table: Table, rest: list[Segment]) -> Response:
     method = operation.request.method
     tracks = operation.preferences.tracks_changes or operation.options.delta_token is not None
@@ -151,6 +175,8 @@ def _serve_row(operation: Operation, table: Table, key: str, rest: list[Segment]
             return patch_row(operation, address)
         case [], "DELETE":
             return delete_row(operation, address)
+        case [Segment(name, None | "")], "GET" if name == _USER_PRIVILEGES and table.name == "systemuser":
+            return _retrieve_user_privileges(operation, address)
         case [Segment(name, None)], "GET":
             return read_property(operation, address, name)
         case [Segment(name, None)], "PUT" | "DELETE":

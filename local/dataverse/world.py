@@ -1,24 +1,29 @@
 """The rows of one environment and their history: versions, upkeep columns, keys, deletions.
 
 Knows nothing of HTTP; refusals are the service's own (`errors`). Every write runs in a transaction: it happens wholly
-or not at all, and listeners hear of it only afterwards. That is the place where a webhook dispatcher belongs.
+or not at all, and listeners hear of it only afterwards. Who must speak up inside it uses `before_write`, `after_write`.
 """
 
+import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from types import MappingProxyType
 from typing import Literal
 
-from local.dataverse import booking_rules, errors
-from local.dataverse.schema import AlternateKey, Schema, Table, Value
+from local.dataverse import booking_rules, errors, registration_rules
+from local.dataverse.alternate_keys import refuse_duplicates
+from local.dataverse.definitions import Definitions
+from local.dataverse.schema import Column, Schema, Table, Value
 from local.dataverse.seed import fill
-from local.dataverse.tables import EVENT_KEY, build_schema
+from local.dataverse.tables import build_schema
 from local.dataverse.values import fold
 from local.switchboard import Caller, Switchboard
 
 _FIRST_VERSION = 81_700_000
+
+Message = Literal["Create", "Update", "Delete"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,52 +61,66 @@ class Author:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowChange:
-    """One committed write. `columns` are those that the request named, not those that came out different."""
+    """One write. `values` are those that the request named, not those that came out different.
 
-    message: Literal["Create", "Update", "Delete"]
+    `depth` is 1 for what a client asked for, one more for what that caused; they share their `correlation_id`.
+    """
+
+    message: Message
     table: str
     row_id: str
     before: Row | None
     after: Row | None
-    columns: frozenset[str]
+    values: Mapping[str, Value]
     author: Author
+    depth: int
+    correlation_id: str
     changed_at: datetime
+
+    @property
+    def columns(self) -> frozenset[str]:
+        return frozenset(self.values)
 
 
 class DataverseWorld:
     """All rows of one environment, seeded with the sample company in the week after `today`."""
 
     def __init__(self, switchboard: Switchboard, today: date) -> None:
+        """`before_write` hears of a write that is about to happen (`after` is None), `after_write` of one that has.
+
+        Both are called inside the transaction and may refuse with a `ServiceError`; `listeners` hear what is committed.
+        """
         self.switchboard = switchboard
         self.listeners: list[Callable[[RowChange], None]] = []
+        self.before_write: list[Callable[[RowChange], None]] = []
+        self.after_write: list[Callable[[RowChange], None]] = []
         self._today = today
         self._undo: list[Callable[[], None]] = []
         self._pending: list[RowChange] = []
         self._is_in_transaction = False
+        self._depth = 0
+        self._correlation_id = ""
+        self._id_source: random.Random | None = None
         self.reset()
         switchboard.on_reset.append(self.reset)
 
     def reset(self) -> None:
-        """The environment as at start. Listeners stay and hear nothing of it."""
-        self._schema = build_schema()
-        self._rows: dict[str, dict[str, Row]] = {table.name: {} for table in self._schema.tables()}
-        self._tombstones: dict[str, dict[str, Tombstone]] = {name: {} for name in self._rows}
+        """The environment as at start. Whoever listens stays and hears nothing of it."""
+        self._rows: dict[str, dict[str, Row]] = {}
+        self._tombstones: dict[str, dict[str, Tombstone]] = {}
+        self.definitions = Definitions(build_schema(), self._rows, self._tombstones, self._undo, self.switchboard)
         self._version = _FIRST_VERSION
         self.oldest_delta_token = _FIRST_VERSION
-        listeners, self.listeners = self.listeners, []
+        hooks = self.listeners, self.before_write, self.after_write
+        self.listeners, self.before_write, self.after_write = [], [], []
         self.users: Mapping[Caller, str] = fill(self, self._today)
-        self.listeners = listeners
+        registration_rules.fill_messages(self)
+        self.listeners, self.before_write, self.after_write = hooks
 
     @property
     def schema(self) -> Schema:
-        """The definitions, with what the switches say about them."""
-        switches = self.switchboard.switches
-        booking = self._schema["bookableresourcebooking"]
-        if booking.change_tracking_enabled != switches["change_tracking_enabled"]:
-            self._schema.set_change_tracking(booking.name, enabled=switches["change_tracking_enabled"])
-        if booking.keys[0].index_status != switches["event_key_index_status"]:
-            self._schema.set_key_status(booking.name, EVENT_KEY, switches["event_key_index_status"])
-        return self._schema
+        """The definitions, with what the switches and the clock have made of them."""
+        return self.definitions.current()
 
     @property
     def version(self) -> int:
@@ -126,8 +145,17 @@ class DataverseWorld:
 
     def new_id(self) -> str:
         """A guid from the switchboard's randomness."""
-        digits = f"{self.switchboard.random.getrandbits(128):032x}"
+        digits = f"{(self._id_source or self.switchboard.random).getrandbits(128):032x}"
         return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
+
+    @contextmanager
+    def ids_from(self, source: random.Random) -> Iterator[None]:
+        """Take new ids from `source`, so that what is done a second time gets the same ones."""
+        self._id_source, previous = source, self._id_source
+        try:
+            yield
+        finally:
+            self._id_source = previous
 
     def rows(self, table: str) -> Mapping[str, Row]:
         return MappingProxyType(self._rows[table])
@@ -152,7 +180,7 @@ class DataverseWorld:
 
     def name_of(self, table: str, row_id: str) -> str | None:
         row = self.find(table, row_id)
-        name = row.values[self._schema[table].primary_name] if row else None
+        name = row.values[self.schema[table].primary_name] if row else None
         return name if isinstance(name, str) else None
 
     def changes_after(self, table: str, version: int) -> tuple[list[Row], list[Tombstone]]:
@@ -199,11 +227,11 @@ class DataverseWorld:
         complete |= values
         if self.switchboard.switches["require_columns_on_create"]:
             self._refuse_nulls(definition, complete)
-        with self.transaction():
-            booking_rules.complete_booking(self, table, None, complete)
+        with self._write("Create", table, row_id, None, values, author) as change:
+            self._complete(table, None, complete)
             row = self._store(table, row_id, complete)
-            self._refuse_duplicate_keys(definition, row, frozenset(values))
-            self._record("Create", table, None, row, frozenset(values), author)
+            refuse_duplicates(self, definition, row, change.columns)
+            self._record(change, row)
         return row
 
     def update(self, table: str, row_id: str, values: Mapping[str, Value], author: Author) -> Row:
@@ -214,26 +242,91 @@ class DataverseWorld:
         complete |= {"modifiedon": self.now(), "modifiedby": author.user_id, "modifiedonbehalfby": author.on_behalf_by}
         if self.switchboard.switches["refuse_null_in_required_columns"]:
             self._refuse_nulls(definition, values)
-        with self.transaction():
-            booking_rules.complete_booking(self, table, before, complete)
+        with self._write("Update", table, row_id, before, values, author) as change:
+            self._complete(table, before, complete)
             row = self._store(table, row_id, complete)
-            self._refuse_duplicate_keys(definition, row, frozenset(values))
-            self._record("Update", table, before, row, frozenset(values), author)
+            refuse_duplicates(self, definition, row, change.columns)
+            self._record(change, row)
             booking_rules.cascade_crew_changes(self, table, before, row, author)
         return row
 
     def delete(self, table: str, row_id: str, author: Author) -> None:
         """Remove a row and clear the lookups that point at it. Raises 404 when absent, 405 when a lookup forbids it."""
         before = self.get(table, row_id)
-        with self.transaction():
-            for other, column in self.schema.references_to(table):
-                users = [row for row in self._rows[other.name].values() if row.values[column.name] == row_id]
-                if users and column.on_delete == "restrict":
-                    raise errors.delete_restricted()
-                for row in users:
-                    self._store(other.name, row.row_id, {**row.values, column.name: None})
+        with self._write("Delete", table, row_id, before, {}, author) as change:
+            users = self._users_of(table, row_id)
+            if any(column.on_delete == "restrict" for _, column, _ in users):
+                raise errors.delete_restricted()
+            registration_rules.delete_images(self, table, row_id, author)
+            for other, column, user_id in users:
+                self._unlink(other, column, user_id, author)
             self._remove(table, row_id)
-            self._record("Delete", table, before, None, frozenset(), author)
+            self._record(change, None)
+
+    def _users_of(self, table: str, row_id: str) -> list[tuple[str, Column, str]]:
+        """Table, lookup column and id of every row that points at this one."""
+        return [
+            (other.name, column, row.row_id)
+            for other, column in self.schema.references_to(table)
+            for row in self._rows[other.name].values()
+            if row.values[column.name] == row_id
+        ]
+
+    def _unlink(self, table: str, column: Column, row_id: str, author: Author) -> None:
+        """Clear a lookup whose target goes. Whether that raises an Update message is in no document."""
+        row = self.find(table, row_id)
+        if row is None:
+            return
+        is_clearable = column.writable and not column.required
+        if is_clearable and self.switchboard.switches["unlink_raises_update"]:
+            self.update(table, row_id, {column.name: None}, author)
+        else:
+            self._store(table, row_id, {**row.values, column.name: None})
+
+    def _complete(self, table: str, before: Row | None, values: dict[str, Value]) -> None:
+        """Check the row that is about to be stored, and fill in what the service computes."""
+        booking_rules.complete_booking(self, table, before, values)
+        registration_rules.complete_registration(self, table, before, values)
+
+    @contextmanager
+    def _write(
+        self,
+        message: Message,
+        table: str,
+        row_id: str,
+        before: Row | None,
+        values: Mapping[str, Value],
+        author: Author,
+    ) -> Iterator[RowChange]:
+        """One message in a transaction; those that are raised inside are one level deeper."""
+        with self.transaction():
+            self._depth += 1
+            try:
+                if self._depth == 1:
+                    self._correlation_id = self.new_id()
+                change = RowChange(
+                    message=message,
+                    table=table,
+                    row_id=row_id,
+                    before=before,
+                    after=None,
+                    values=MappingProxyType(dict(values)),
+                    author=author,
+                    depth=self._depth,
+                    correlation_id=self._correlation_id,
+                    changed_at=self.switchboard.clock.now(),
+                )
+                for listener in self.before_write:
+                    listener(change)
+                yield change
+            finally:
+                self._depth -= 1
+
+    def _record(self, change: RowChange, after: Row | None) -> None:
+        change = replace(change, after=after)
+        for listener in self.after_write:
+            listener(change)
+        self._pending.append(change)
 
     def _store(self, table: str, row_id: str, values: dict[str, Value]) -> Row:
         rows, tombstones = self._rows[table], self._tombstones[table]
@@ -265,51 +358,8 @@ class DataverseWorld:
 
         self._undo.append(undo)
 
-    def _record(
-        self,
-        message: Literal["Create", "Update", "Delete"],
-        table: str,
-        before: Row | None,
-        after: Row | None,
-        columns: frozenset[str],
-        author: Author,
-    ) -> None:
-        row = after or before
-        assert row is not None
-        self._pending.append(
-            RowChange(
-                message=message,
-                table=table,
-                row_id=row.row_id,
-                before=before,
-                after=after,
-                columns=columns,
-                author=author,
-                changed_at=self.switchboard.clock.now(),
-            )
-        )
-
     @staticmethod
     def _refuse_nulls(definition: Table, values: Mapping[str, Value]) -> None:
         for name, value in values.items():
             if value is None and definition.columns[name].required:
                 raise errors.cannot_be_null(name)
-
-    def _refuse_duplicate_keys(self, definition: Table, row: Row, written: frozenset[str]) -> None:
-        for key in definition.keys:
-            if key.is_active and written.intersection(key.columns):
-                self._refuse_duplicate_key(definition, key, row)
-
-    def _refuse_duplicate_key(self, definition: Table, key: AlternateKey, row: Row) -> None:
-        wanted = [fold(row.values[name]) for name in key.columns]
-        if None in wanted:
-            return
-        for other in self._rows[definition.name].values():
-            if other.row_id != row.row_id and [fold(other.values[name]) for name in key.columns] == wanted:
-                raise errors.ServiceError(
-                    self.switchboard.switches["duplicate_key_status"],
-                    errors.DUPLICATE_KEY,
-                    f"A record that has the attribute values {', '.join(key.columns)} already exists. The entity key "
-                    f"{key.schema_name} requires that this set of attributes contains unique values. "
-                    "Select unique values and try again.",
-                )

@@ -4,6 +4,7 @@ Source: Dataverse documentation, "Update and delete table rows", "Use Upsert", "
 "Associate and disassociate table rows".
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from urllib.parse import quote
 
@@ -12,8 +13,10 @@ from starlette.responses import Response
 from local.dataverse import errors
 from local.dataverse.addressing import RowAddress
 from local.dataverse.payload import read_values, resolve_reference
+from local.dataverse.privileges import require, table_privilege
 from local.dataverse.request import Operation, no_content
-from local.dataverse.schema import Table, Value
+from local.dataverse.schema import ColumnType, Table, Value
+from local.dataverse.solutions import add_row
 from local.dataverse.values import accept
 from local.dataverse.world import Row
 
@@ -45,6 +48,7 @@ def patch_row(operation: Operation, address: RowAddress) -> Response:
         raise errors.record_exists()
     _require_version(operation, row)
     values = read_values(operation, table, body)
+    _require_rights(operation, "Write", table, values)
     for name in (table.primary_id, *(address.key_values or {})):
         values.pop(name, None)
     row = operation.world.update(table.name, row.row_id, values, operation.author)
@@ -52,6 +56,7 @@ def patch_row(operation: Operation, address: RowAddress) -> Response:
 
 
 def delete_row(operation: Operation, address: RowAddress) -> Response:
+    require(operation, table_privilege("Delete", address.table))
     row = address.get(operation.world)
     _require_version(operation, row)
     if address.table.is_fixed:
@@ -96,6 +101,7 @@ def put_reference(operation: Operation, address: RowAddress, navigation: str) ->
 
 
 def _write_one(operation: Operation, address: RowAddress, column: str, value: Value, *, is_writable: bool) -> Response:
+    _require_rights(operation, "Write", address.table, {column: value})
     row = address.get(operation.world)
     _require_version(operation, row)
     if is_writable:
@@ -106,8 +112,24 @@ def _write_one(operation: Operation, address: RowAddress, column: str, value: Va
 def _create(operation: Operation, table: Table, values: dict[str, Value], row_id: str | None) -> Row:
     if table.is_fixed:
         raise errors.method_not_allowed("POST", table.set_name)
+    _require_rights(operation, "Create", table, values)
     chosen = values.pop(table.primary_id, None)
-    return operation.world.create(table.name, values, operation.author, row_id or (str(chosen) if chosen else None))
+    with operation.world.transaction():
+        row = operation.world.create(table.name, values, operation.author, row_id or (str(chosen) if chosen else None))
+        add_row(operation, table, row)
+    return row
+
+
+def _require_rights(operation: Operation, right: str, table: Table, values: Mapping[str, Value]) -> None:
+    """Raises `ServiceError` 403 when the caller may not write rows of the table, or not link them to what they name."""
+    require(operation, table_privilege(right, table))
+    for name, value in values.items():
+        column = table.columns[name]
+        if column.type is ColumnType.LOOKUP and value is not None:
+            require(operation, table_privilege("Append", table))
+            require(operation, table_privilege("AppendTo", operation.world.schema[column.target]))
+    if operation.preferences.wants_representation:
+        require(operation, table_privilege("Read", table))
 
 
 def _require_version(operation: Operation, row: Row) -> None:

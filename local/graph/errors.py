@@ -54,5 +54,12 @@ def mailbox_not_enabled() -> GraphError:
     return GraphError(404, "MailboxNotEnabledForRESTAPI", message)
 
 
+def save_conflict() -> GraphError:
+    message = (
+        "Conflicts occurred during saving data to store (saveresult: IrresolvableConflict). Please retry the request."
+    )
+    return GraphError(503, "ConcurrentItemSave", message)
+
+
 def access_denied() -> GraphError:
     return GraphError(403, "ErrorAccessDenied", "Access is denied. Check credentials and try again.")

@@ -110,6 +110,8 @@ def _checked(body: Any) -> dict[str, Any]:
 
 def _properties(body: Mapping[str, Any], known_attendees: list[dict[str, Any]]) -> dict[str, Any]:
     properties = {name: _plain(name, value) for name, value in body.items() if name in _PLAIN}
+    if not all(isinstance(category, str) for category in properties.get("categories", [])):
+        raise GraphError(400, "RequestBodyRead", "categories must be a list of texts.")
     if "body" in body:
         properties["body"] = _body(body["body"])
     if "location" in body:

@@ -9,7 +9,7 @@ from typing import Any
 from starlette.responses import JSONResponse, Response
 
 from local.graph.calls import Call, Operation
-from local.graph.errors import GraphError, invalid_request, item_not_found
+from local.graph.errors import GraphError, invalid_request, item_not_found, save_conflict
 from local.graph.event_body import parse_event_change, parse_new_event
 from local.graph.events import Calendar, Event, Mailbox
 from local.graph.marks import extension_json, parse_extension
@@ -58,7 +58,11 @@ class EventOperations:
     async def create(self, call: Call, user: str, calendar_id: str | None = None) -> Response:
         mailbox = self._world.mailbox_of(user, call.caller)
         calendar = mailbox.default_calendar if calendar_id is None else calendar_in(mailbox, calendar_id)
-        event = self._world.create(mailbox, calendar, parse_new_event(call.json(), mailbox))
+        fields = parse_new_event(call.json(), mailbox)
+        if fields["extensions"] and self._world.happens("create_conflict"):
+            self._world.create(mailbox, calendar, {**fields, "extensions": {}})
+            raise save_conflict()
+        event = self._world.create(mailbox, calendar, fields)
         return JSONResponse(writer_for(call, mailbox, self._world).write_alone(event), 201)
 
     async def get(self, call: Call, user: str, event_id: str) -> Response:

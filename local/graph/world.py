@@ -41,6 +41,11 @@ class GraphWorld:
     def switch(self, name: str) -> Any:
         return self.switchboard.switches[name]
 
+    def happens(self, name: str) -> bool:
+        """Whether what a switch gives a probability for befalls this time. Without one no chance is used up."""
+        probability = self.switch(name)
+        return bool(probability) and self.switchboard.random.random() < probability
+
     def add_mailbox(self, mailbox_id: str, address: str, display_name: str, access: Access = "ok") -> Mailbox:
         mailbox = Mailbox(mailbox_id=mailbox_id, address=address, display_name=display_name, access=access)
         self.mailboxes[mailbox_id] = mailbox

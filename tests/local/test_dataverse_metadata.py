@@ -41,7 +41,7 @@ async def test_columns_tell_type_length_and_requirement() -> None:
     column = await dataverse.get(f"{BOOKING}/Attributes(LogicalName='bks_eventid')")
     assert (column["SchemaName"], column["AttributeType"], column["MaxLength"]) == ("bks_EventId", "String", 300)
     ours = await dataverse.get(f"{BOOKING}/Attributes", filter="startswith(LogicalName,'bks[_]')", select="LogicalName")
-    assert [one["LogicalName"] for one in ours["value"]] == ["bks_eventid", "bks_eventhash"]
+    assert [one["LogicalName"] for one in ours["value"]] == ["bks_eventid", "bks_eventhash", "bks_undelivered"]
     start = await dataverse.get(f"{BOOKING}/Attributes(LogicalName='starttime')")
     assert start["RequiredLevel"] == {"Value": "SystemRequired"}
     assert start["DateTimeBehavior"] == {"Value": "UserLocal"}
@@ -89,5 +89,8 @@ async def test_what_is_not_there_is_refused(path: str, status: int) -> None:
     assert refusal(await Environment().app.get(path))[0] == status
 
 
-async def test_definitions_cannot_be_written_yet() -> None:
-    assert (await Environment().app.post(f"{BOOKING}/Attributes", json={})).status_code == 501
+async def test_a_table_names_its_privileges() -> None:
+    privileges = (await Environment().get(BOOKING, select="Privileges"))["Privileges"]
+    names = {one["PrivilegeType"]: one["Name"] for one in privileges}
+    assert names["Read"] == "prvReadBookableResourceBooking"
+    assert set(names) == {"Create", "Read", "Write", "Delete", "Append", "AppendTo", "Assign", "Share"}

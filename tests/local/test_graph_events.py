@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from local.sample import EXTENSION_NAME
+from local.sample import BOOKING_ID_PROPERTY, EXTENSION_NAME
 from tests.local.graph_tenant import (
     BOOKING,
     EXPAND,
@@ -139,6 +139,7 @@ async def test_creating_answers_201_and_the_event_with_its_marks(graph: Tenant) 
         pytest.param({"colour": "red"}, (400, "RequestBodyRead"), id="unknown property"),
         pytest.param({"id": "mine"}, (400, "RequestBodyRead"), id="read-only property"),
         pytest.param({"showAs": "asleep"}, (400, "RequestBodyRead"), id="unknown value"),
+        pytest.param({"categories": ["Red", 1]}, (400, "RequestBodyRead"), id="a category that is no text"),
         pytest.param(
             times("2026-03-23T10:00:00", "2026-03-23T09:00:00"),
             (400, "ErrorCalendarEndDateIsEarlierThanStartDate"),
@@ -226,6 +227,19 @@ async def test_a_repeated_transaction_answers_the_first_event_while_it_lives(gra
     assert third.json()["id"] != first.json()["id"]
     graph.switch(transaction_id="never")
     assert (await graph.app.post(f"{USER}/events", json=body)).json()["id"] != third.json()["id"]
+
+
+async def test_a_save_conflict_stores_the_event_without_its_extension_and_says_503(graph: Tenant) -> None:
+    graph.switch(create_conflict=1.0)
+    mark = {"id": BOOKING_ID_PROPERTY, "value": "b-9"}
+    body = {**VISIT, "extensions": [EXTENSION], "singleValueExtendedProperties": [mark]}
+    assert error_of(await graph.app.post(f"{USER}/events", json=body)) == (503, "ConcurrentItemSave")
+    query = {
+        "$filter": f"singleValueExtendedProperties/Any(ep: ep/id eq '{BOOKING_ID_PROPERTY}' and ep/value eq 'b-9')"
+    }
+    (stored,) = (await graph.app.get(f"{USER}/events", params={**query, "$expand": EXPAND})).json()["value"]
+    assert "extensions" not in stored
+    assert (await graph.app.post(f"{USER}/events", json=VISIT)).status_code == 201, "there is nothing to lose"
 
 
 async def test_a_deleted_event_is_not_found_and_not_listed(graph: Tenant) -> None:
