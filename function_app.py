@@ -2,7 +2,8 @@
 
 Importing this module must stay quick and needs no network: it happens while a cold instance has a notification waiting.
 Settings that are not usable refuse to start here, with every problem in one message; the host then serves no function,
-so that nothing is taken from a queue and Graph keeps its notifications for later.
+so that nothing is taken from a queue and Graph keeps its notifications for later. What Dataverse tells meanwhile is
+lost; the sweep finds it.
 """
 
 from datetime import timedelta
@@ -11,8 +12,9 @@ import azure.functions as func
 
 from sync import bootstrap
 from sync.core.notifications import accept_changes, accept_lifecycle
-from sync.core.work import EVENT_CHANGES_QUEUE, MAILBOX_TASKS_QUEUE, POISON_SUFFIX
-from sync.service.intake import Parse, answer_post
+from sync.core.webhooks import WEBHOOK_SECRET_HEADER
+from sync.core.work import BOOKING_CHANGES_QUEUE, EVENT_CHANGES_QUEUE, MAILBOX_TASKS_QUEUE, POISON_SUFFIX
+from sync.service.intake import Parse, Reply, answer_post, answer_webhook
 from sync.settings import MAXIMUM_DEQUEUE_COUNT
 
 STORAGE = "AzureWebJobsStorage"
@@ -35,12 +37,26 @@ async def graph_lifecycle(req: func.HttpRequest) -> func.HttpResponse:
     return await _answer(req, accept_lifecycle)
 
 
+@app.route("dataverse/bookings", methods=["POST"])
+async def dataverse_bookings(req: func.HttpRequest) -> func.HttpResponse:
+    """Dataverse's webhooks about bookings and work orders, proved by the secret in a header."""
+    return _response(await answer_webhook(req.get_body(), req.headers.get(WEBHOOK_SECRET_HEADER), bootstrap.door))
+
+
 @app.queue_trigger("message", EVENT_CHANGES_QUEUE, STORAGE)
 async def event_changes(message: func.QueueMessage) -> None:
     """Reconcile one event with its booking."""
     from sync.service.handlers import handle_event_change
 
     await handle_event_change(_text(message), message.dequeue_count or 1, MAXIMUM_DEQUEUE_COUNT, bootstrap.workshop())
+
+
+@app.queue_trigger("message", BOOKING_CHANGES_QUEUE, STORAGE)
+async def booking_changes(message: func.QueueMessage) -> None:
+    """Bring one booking, or the bookings of one work order, to Outlook."""
+    from sync.service.handlers import handle_booking_change
+
+    await handle_booking_change(_text(message), message.dequeue_count or 1, MAXIMUM_DEQUEUE_COUNT, bootstrap.workshop())
 
 
 @app.queue_trigger("message", MAILBOX_TASKS_QUEUE, STORAGE)
@@ -57,6 +73,14 @@ async def event_changes_poison(message: func.QueueMessage) -> None:
     from sync.service.disposal import collect_poison
 
     await collect_poison(EVENT_CHANGES_QUEUE, _text(message), bootstrap.workshop().ports)
+
+
+@app.queue_trigger("message", BOOKING_CHANGES_QUEUE + POISON_SUFFIX, STORAGE)
+async def booking_changes_poison(message: func.QueueMessage) -> None:
+    """Move what the host gave up on to the dead letters."""
+    from sync.service.disposal import collect_poison
+
+    await collect_poison(BOOKING_CHANGES_QUEUE, _text(message), bootstrap.workshop().ports)
 
 
 @app.queue_trigger("message", MAILBOX_TASKS_QUEUE + POISON_SUFFIX, STORAGE)
@@ -85,8 +109,20 @@ async def sweep_calendars(timer: func.TimerRequest) -> None:
     await queue_sweeps(shop.ports, shop.rules)
 
 
+@app.timer_trigger("timer", "%SWEEP_SCHEDULE%")
+async def sweep_bookings(timer: func.TimerRequest) -> None:
+    """Queue the bookings that changed, or came into the window, without a webhook's word of it."""
+    from sync.service.booking_sweep import sweep_bookings as sweep
+
+    shop = bootstrap.workshop()
+    await sweep(shop.ports, shop.rules)
+
+
 async def _answer(req: func.HttpRequest, parse: Parse) -> func.HttpResponse:
-    reply = await answer_post(req.get_body(), req.params.get("validationToken"), parse, bootstrap.door)
+    return _response(await answer_post(req.get_body(), req.params.get("validationToken"), parse, bootstrap.door))
+
+
+def _response(reply: Reply) -> func.HttpResponse:
     return func.HttpResponse(
         reply.text, status_code=reply.status, headers=dict(reply.headers), mimetype="text/plain", charset="utf-8"
     )

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
 
     from sync.adapters.dataverse import DataverseClient
+    from sync.adapters.dataverse_http import DataverseHttp
+    from sync.adapters.dataverse_setup import DataverseSetup
     from sync.adapters.graph import GraphClient
     from sync.adapters.queues import StorageWorkQueue
     from sync.adapters.transport import Classify, Transport
@@ -69,6 +71,7 @@ def door() -> "Door":
         clock=now,
         new_id=new_id,
         settle_seconds=chosen.settle_seconds,
+        webhook_secrets=chosen.webhook_secrets,
     )
 
 
@@ -129,17 +132,18 @@ def _calendar() -> "GraphClient":
 
 
 def _bookings() -> "DataverseClient":
-    from sync.adapters.dataverse import DataverseClient, open_http
+    from sync.adapters.dataverse import DataverseClient
+
+    return DataverseClient(_dataverse_http(), clock=now, cancelled_status_id=settings().cancelled_status_id)
+
+
+@cache
+def _dataverse_http() -> "DataverseHttp":
+    from sync.adapters.dataverse_http import DataverseHttp, open_http
     from sync.adapters.dataverse_wire import classify_dataverse_failure
 
-    chosen = settings()
-    return DataverseClient(
-        open_http(),
-        _credential(),
-        _transport(classify_dataverse_failure),
-        url=chosen.dataverse_url,
-        clock=now,
-        cancelled_status_id=chosen.cancelled_status_id,
+    return DataverseHttp(
+        open_http(), _credential(), _transport(classify_dataverse_failure), url=settings().dataverse_url
     )
 
 
@@ -184,3 +188,13 @@ def now() -> datetime:
 
 def new_id() -> str:
     return uuid4().hex
+
+
+def environment() -> "DataverseSetup":
+    """What is registered in Dataverse: for commands."""
+    from sync.adapters.dataverse_setup import open_setup
+    from sync.adapters.dataverse_wire import classify_dataverse_failure
+
+    chosen = settings()
+    transport = _transport(classify_dataverse_failure)
+    return open_setup(_credential(), transport, url=chosen.dataverse_url, secret=chosen.webhook_secrets[0])

@@ -7,43 +7,41 @@ Every call asks for immutable ids and UTC (Graph documentation, outlook-immutabl
 
 import json
 import logging
-from asyncio import Semaphore
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
-from weakref import WeakValueDictionary
 
 import httpx
 from kiota_abstractions.authentication import AuthenticationProvider
 from kiota_abstractions.base_request_configuration import RequestConfiguration
 from kiota_abstractions.method import Method
-from kiota_abstractions.native_response_handler import NativeResponseHandler
 from kiota_abstractions.request_information import RequestInformation
-from kiota_http.middleware.options import ResponseHandlerOption
+from msgraph.generated.users.item.calendar_view.calendar_view_request_builder import CalendarViewRequestBuilder
 from msgraph.generated.users.item.calendar_view.delta.delta_request_builder import DeltaRequestBuilder
 from msgraph.generated.users.item.events.events_request_builder import EventsRequestBuilder
 from msgraph.generated.users.item.events.item.event_item_request_builder import EventItemRequestBuilder
 from msgraph.graph_request_adapter import GraphRequestAdapter
 from msgraph.graph_service_client import GraphServiceClient
 
+from sync.adapters.event_wire import LOOKALIKE_FIELDS, body_from_wire, is_lookalike
+from sync.adapters.graph_sending import PREFER, GraphSender, set_json
 from sync.adapters.graph_wire import (
     BOOKING_ID_PROPERTY,
     EXTENSION_NAME,
     delta_page_from_wire,
     event_from_wire,
     subscription_from_wire,
-    wire_time,
 )
+from sync.adapters.graph_writing import EventWriter
 from sync.adapters.transport import TIMEOUT, Answer, Transport
 from sync.core.errors import InvalidPayload, NotFound, SyncError
-from sync.core.model import Event, Subscription, TimeSpan
+from sync.core.model import Event, EventAddress, Subscription, TimeSpan
 from sync.core.notifications import client_state
 from sync.core.subscriptions import SubscriptionPolicy
-from sync.service.ports import DeltaPage, SubscriptionOrder
+from sync.service.ports import DeltaPage, EventBody, EventChanges, EventDraft, SubscriptionOrder
 
 logger = logging.getLogger(__name__)
 
-PREFER = 'IdType="ImmutableId", outlook.timezone="UTC"'
 DELTA_PAGE_SIZE = 100
 BATCH_SIZE = 20
 """Graph documentation, json-batching: at most 20 requests."""
@@ -51,8 +49,12 @@ BATCH_SIZE = 20
 BATCH_TIMEOUT = httpx.Timeout(120, connect=5)
 """Seconds. To create a subscription Graph validates two URLs, with ten seconds each, and a cold door takes its time."""
 
-REQUESTS_PER_MAILBOX = 2
-"""In flight from one instance. Graph allows an app four per mailbox (throttling-limits); two instances may meet."""
+VIEW_PAGE_SIZE = 50
+VIEW_PAGES = 4
+"""As many events at the time of one booking are no calendar in which one could be told from the others."""
+
+LOOKALIKES = 3
+"""How many events that look alike are read, to see which of them are somebody's."""
 
 
 def open_graph(
@@ -69,12 +71,12 @@ def open_graph(
     The HTTP client is a plain one: the SDK's own would retry besides `Transport`, and hide answers from it.
     """
 
-    def service(timeout: httpx.Timeout) -> GraphServiceClient:
+    def sender(timeout: httpx.Timeout) -> GraphSender:
         adapter = GraphRequestAdapter(authentication, httpx.AsyncClient(timeout=timeout, transport=http_transport))
         adapter.base_url = url
-        return GraphServiceClient(request_adapter=adapter)
+        return GraphSender(GraphServiceClient(request_adapter=adapter), transport)
 
-    return GraphClient(service(TIMEOUT), service(BATCH_TIMEOUT), transport, subscriptions=subscriptions, secret=secret)
+    return GraphClient(sender(TIMEOUT), sender(BATCH_TIMEOUT), subscriptions=subscriptions, secret=secret)
 
 
 class GraphClient:
@@ -82,20 +84,24 @@ class GraphClient:
 
     def __init__(
         self,
-        sdk: GraphServiceClient,
-        batches: GraphServiceClient,
-        transport: Transport,
+        sender: GraphSender,
+        batches: GraphSender,
         *,
         subscriptions: SubscriptionPolicy,
         secret: str,
     ) -> None:
-        """`batches` is a client with the patience for batches."""
-        self._sdk = sdk
+        """`batches` is a sender with the patience for batches."""
+        self._sdk = sender.sdk
+        self._send = sender.send
         self._batches = batches
-        self._transport = transport
+        self._writer = EventWriter(sender)
         self._subscriptions = subscriptions
         self._secret = secret
-        self._lanes: WeakValueDictionary[str, Semaphore] = WeakValueDictionary()
+
+    @property
+    def guards_writes(self) -> bool:
+        """See `EventWriter.guards_writes`, which says how it is learnt."""
+        return self._writer.guards_writes
 
     async def find_event(self, mailbox_id: str, event_id: str) -> Event | None:
         query = EventItemRequestBuilder.EventItemRequestBuilderGetQueryParameters(
@@ -136,15 +142,56 @@ class GraphClient:
             return False
         return True
 
-    async def update_event_span(self, event: Event, span: TimeSpan) -> Event:
-        builder = self._sdk.users.by_user_id(event.mailbox_id).events.by_event_id(event.event_id)
-        request = builder.to_get_request_information()
-        request.http_method = Method.PATCH
-        request.headers.try_add("If-Match", event.etag)
-        _set_json(request, {"start": wire_time(span.start_at), "end": wire_time(span.end_at)})
-        answer = await self._send("event.update", request, event.mailbox_id)
-        # The mark is not expanded in the answer to a PATCH, and has not changed.
-        return event_from_wire(event.mailbox_id, answer.json(), booking_id=event.booking_id)
+    async def find_lookalike(self, mailbox_id: str, span: TimeSpan, number: str) -> Event | None:
+        """One view of the booking's time, and a read of whatever looks alike: a view may show no marks.
+
+        Graph documents marks for events, and people report views that left extended properties out. An event that is
+        another booking's must not pass for nobody's.
+        """
+        shown = await self._view(mailbox_id, span) if number.strip() else []
+        alike = [item["id"] for item in shown if is_lookalike(item, span, number)]
+        if len(alike) > LOOKALIKES:
+            return None
+        read = [await self.find_event(mailbox_id, event_id) for event_id in alike]
+        unmarked = [event for event in read if event and event.booking_id is None and event.span == span]
+        return unmarked[0] if len(unmarked) == 1 else None
+
+    async def _view(self, mailbox_id: str, span: TimeSpan) -> list[dict[str, Any]]:
+        """What lies at that time, series as their occurrences. Empty when it is more than anybody could have there."""
+        query = CalendarViewRequestBuilder.CalendarViewRequestBuilderGetQueryParameters(
+            start_date_time=_instant(span.start_at),
+            # A window without length is refused, an event without length is seen from its start on.
+            end_date_time=_instant(max(span.end_at, span.start_at + timedelta(minutes=1))),
+            select=LOOKALIKE_FIELDS,
+            top=VIEW_PAGE_SIZE,
+        )
+        builder = self._sdk.users.by_user_id(mailbox_id).calendar_view
+        request = builder.to_get_request_information(RequestConfiguration(query_parameters=query))
+        shown: list[dict[str, Any]] = []
+        for _ in range(VIEW_PAGES):
+            page = (await self._send("calendarView.list", request, mailbox_id)).json()
+            shown += _values(page)
+            next_link = page.get("@odata.nextLink")
+            if not isinstance(next_link, str):
+                return shown
+            request = builder.with_url(next_link).to_get_request_information()
+        return []
+
+    async def create_event(self, mailbox_id: str, draft: EventDraft) -> Event:
+        return await self._writer.create(mailbox_id, draft)
+
+    async def read_body(self, address: EventAddress) -> EventBody:
+        query = EventItemRequestBuilder.EventItemRequestBuilderGetQueryParameters(select=["body"])
+        builder = self._sdk.users.by_user_id(address.mailbox_id).events.by_event_id(address.event_id)
+        request = builder.to_get_request_information(RequestConfiguration(query_parameters=query))
+        prefer = f'{PREFER}, outlook.body-content-type="html"'
+        return body_from_wire((await self._send("event.get", request, address.mailbox_id, prefer=prefer)).json())
+
+    async def update_event(self, address: EventAddress, changes: EventChanges, *, etag: str | None = None) -> Event:
+        return await self._writer.update(address, changes, etag=etag)
+
+    async def delete_event(self, address: EventAddress, *, etag: str | None = None) -> None:
+        await self._writer.delete(address, etag=etag)
 
     async def read_delta(self, mailbox_id: str, *, window: TimeSpan, link: str | None) -> DeltaPage:
         builder = self._sdk.users.by_user_id(mailbox_id).calendar_view.delta
@@ -181,9 +228,9 @@ class GraphClient:
             raise ValueError(f"at most {BATCH_SIZE} orders fit a batch, not {len(orders)}")
         requests = [{"id": str(index), **self._batched(order)} for index, order in enumerate(orders)]
         request = RequestInformation(Method.POST, "{+baseurl}/$batch", {})
-        _set_json(request, {"requests": requests})
+        set_json(request, {"requests": requests})
         # One attempt: what was created before an answer got lost would come back as 409.
-        answer = await self._transport.call("batch", _sender(self._batches, request, PREFER), attempts=1)
+        answer = await self._batches.send("batch", request, attempts=1)
         responses = {item.get("id"): item for item in _values(answer.json(), "responses")}
         return [self._ordered(order, responses.get(str(index), {"status": 504})) for index, order in enumerate(orders)]
 
@@ -217,42 +264,16 @@ class GraphClient:
         )
         try:
             if not answer.is_success:
-                raise self._transport.failure(_operation(order), answer)
+                raise self._batches.failure(_operation(order), answer)
             if order.expires_at is None:
                 return None
             subscription = subscription_from_wire(answer.json())
             if subscription is None:
                 raise InvalidPayload("The answer is not an event subscription.", operation=_operation(order))
         except SyncError as error:
+            error.mailbox_id = order.mailbox_id
             return error
         return subscription
-
-    async def _send(
-        self, operation: str, request: RequestInformation, mailbox_id: str | None = None, *, prefer: str = PREFER
-    ) -> Answer:
-        if mailbox_id is None:
-            return await self._transport.call(operation, _sender(self._sdk, request, prefer))
-        lane = self._lanes.setdefault(mailbox_id, Semaphore(REQUESTS_PER_MAILBOX))
-        async with lane:
-            return await self._transport.call(operation, _sender(self._sdk, request, prefer))
-
-
-def _sender(
-    sdk: GraphServiceClient, request: RequestInformation, prefer: str
-) -> Callable[[], Awaitable[httpx.Response]]:
-    """Sends `request` and answers the raw response, whatever its status."""
-    request.headers.try_add("Prefer", prefer)
-    request.path_parameters["baseurl"] = sdk.request_adapter.base_url
-    # The SDK expands a request's URL template anew each time it looks at it: three times a request, 2 ms each.
-    request.url = request.url
-    request.add_request_options([ResponseHandlerOption(NativeResponseHandler())])
-
-    async def send() -> httpx.Response:
-        response = await sdk.request_adapter.send_primitive_async(request, "bytes", {})
-        assert isinstance(response, httpx.Response)
-        return response
-
-    return send
 
 
 _FIELDS = ["id", "start", "end", "type", "isAllDay", "isCancelled", "lastModifiedDateTime"]
@@ -279,10 +300,6 @@ def _operation(order: SubscriptionOrder) -> str:
 
 def _instant(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _set_json(request: RequestInformation, body: dict[str, Any]) -> None:
-    request.set_stream_content(json.dumps(body).encode(), "application/json")
 
 
 def _values(document: dict[str, Any], name: str = "value") -> list[dict[str, Any]]:

@@ -38,7 +38,6 @@ _SUBSCRIBED_RESOURCE = re.compile(r"/?users[/(]'?([0-9a-f-]{36})'?\)?/events", r
 _MAILBOX_GONE_CODES = frozenset(
     {"MailboxNotEnabledForRESTAPI", "MailboxNotSupportedForRESTAPI", "Request_ResourceNotFound", "ErrorInvalidUser"}
 )
-_EVENT_CONFLICT = (409, "event.update")
 _RESYNC_CODES = frozenset({"syncstatenotfound", "resyncrequired", "syncstateinvalid"})
 
 
@@ -60,7 +59,9 @@ def event_from_wire(mailbox_id: str, data: dict[str, Any], *, booking_id: str | 
             modified_at=_instant(_text(data, "lastModifiedDateTime")),
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise InvalidPayload(f"An event cannot be read: {error!r}") from error
+        unreadable = InvalidPayload(f"An event cannot be read: {error!r}")
+        unreadable.mailbox_id = mailbox_id
+        raise unreadable from error
 
 
 def time_from_wire(value: dict[str, str]) -> datetime:
@@ -168,10 +169,8 @@ def classify_graph_failure(operation: str, answer: Answer, wait_seconds: float |
         return _classify_denial(operation, answer.status, code, message, details)
     if answer.status == 408:
         return ServiceUnavailable("Graph gave up waiting for the request.", **details)
-    if answer.status == 412 or code == "ErrorIrresolvableConflict" or (answer.status, operation) == _EVENT_CONFLICT:
-        return PreconditionFailed("The event was changed by somebody else.", **details)
-    if answer.status == 409:
-        return AlreadyExists("It exists already.", **details)
+    if answer.status in (409, 412) or code == "ErrorIrresolvableConflict":
+        return _classify_conflict(operation, answer.status, details)
     if operation.startswith("subscription.") and (code == "ValidationError" or "validation request" in message):
         return DoorDidNotAnswer("Our door did not answer Graph's validation request.", **details)
     return Refused(f"Graph refused: {message[:300]}", **details)
@@ -185,6 +184,16 @@ def _classify_denial(operation: str, status: int, code: str, message: str, detai
         # A mailbox with a thousand subscriptions answers 403, too, and says so in words only.
         return Refused(f"Graph refused the subscription: {message[:300]}", **details)
     return MailboxUnavailable("Access to the mailbox is denied.", **details)
+
+
+def _classify_conflict(operation: str, status: int, details: dict[str, Any]) -> SyncError:
+    """With what a write is in conflict: a newer state of the event, something that exists, or Exchange with itself."""
+    if operation == "event.create":
+        # A new event is stored in several steps, which may collide (ConcurrentItemSave): it may be there or not.
+        return ServiceUnavailable("Whether the event was created is not known.", **details)
+    if status == 409 and operation.startswith("subscription."):
+        return AlreadyExists("It exists already.", **details)
+    return PreconditionFailed("The event was changed by somebody else.", **details)
 
 
 def _classify_absence(operation: str, code: str, details: dict[str, Any]) -> SyncError:

@@ -15,7 +15,7 @@ from azure.storage.queue.aio import QueueClient, QueueServiceClient
 from sync.adapters.storage_errors import storage_call
 from sync.core.errors import Refused
 from sync.core.model import WorkItem
-from sync.core.work import EVENT_CHANGES_QUEUE, MAILBOX_TASKS_QUEUE, POISON_SUFFIX, item_to_text, queue_of
+from sync.core.work import POISON_SUFFIX, QUEUES, item_to_text, queue_of
 
 MESSAGE_LIMIT_BYTES = 49_152
 """What is left of the service's 64 KiB after base64, which the Functions host expects (host.json, messageEncoding)."""
@@ -45,8 +45,7 @@ class StorageWorkQueue:
 
     async def approximate_lengths(self) -> dict[str, int]:
         """Messages per queue and poison queue, delayed ones and those in work included; 0 for a missing queue."""
-        queues = (EVENT_CHANGES_QUEUE, MAILBOX_TASKS_QUEUE)
-        return {name: await self._length(name) for queue in queues for name in (queue, queue + POISON_SUFFIX)}
+        return {name: await self._length(name) for queue in QUEUES for name in (queue, queue + POISON_SUFFIX)}
 
     async def _length(self, queue: str) -> int:
         async with storage_call(f"queue {queue}", self._deadline_seconds):

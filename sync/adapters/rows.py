@@ -2,7 +2,8 @@
 
 The columns follow from the fields' types, so that a new field needs nothing here. Times are text in UTC with
 microseconds, which compares as text and comes back exactly. Versions of the app run side by side for a while: a reader
-ignores columns that it does not know, and a column that is missing takes the field's default.
+ignores columns that it does not know, and a column that is missing is None where that is allowed, else the field's
+default.
 
 Limits: a text property holds 64 KiB of UTF-16, an entity 1 MiB; keys forbid `/`, `\\`, `#`, `?` and control characters
 (Azure documentation, rest/api/storageservices/understanding-the-table-service-data-model, checked 2026-11-21).
@@ -11,7 +12,7 @@ Limits: a text property holds 64 KiB of UTF-16, an entity 1 MiB; keys forbid `/`
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
@@ -20,7 +21,7 @@ from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args, get_type_hints
 
 from sync.core.errors import InvalidPayload
-from sync.core.model import TimeSpan
+from sync.core.model import EventAddress, TimeSpan
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -60,8 +61,13 @@ def columns_from_value(value: "DataclassInstance") -> Columns:
 
 def value_from_columns[T: "DataclassInstance"](kind: type[T], columns: Mapping[str, Any], **extra: Any) -> T:
     """The value that was stored. Raises `InvalidPayload` for a row that cannot be one."""
+    stored: dict[str, Any] = {}
     try:
-        stored = {name: codec.read(_joined(name, columns)) for name, codec in _codecs(kind).items() if name in columns}
+        for name, codec in _codecs(kind).items():
+            if name in columns:
+                stored[name] = codec.read(_joined(name, columns))
+            elif codec.allows_none:
+                stored[name] = None
         return kind(**stored, **extra)
     except (ValueError, TypeError) as error:
         raise InvalidPayload(f"a stored {kind.__name__} cannot be read: {error}") from error
@@ -71,6 +77,7 @@ def value_from_columns[T: "DataclassInstance"](kind: type[T], columns: Mapping[s
 class _Codec:
     write: Callable[[Any], Column]
     read: Callable[[Any], Any]
+    allows_none: bool = False
 
 
 @cache
@@ -82,7 +89,8 @@ def _codecs(kind: type["DataclassInstance"]) -> dict[str, _Codec]:
 def _codec(hint: Any) -> _Codec:
     """Raises `TypeError` for a type that no column is defined for."""
     if isinstance(hint, UnionType):
-        (hint,) = (part for part in get_args(hint) if part is not NoneType)
+        (inner,) = (part for part in get_args(hint) if part is not NoneType)
+        return replace(_codec(inner), allows_none=True)
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return _Codec(str, hint)
     if hint not in _CODECS:
@@ -133,6 +141,15 @@ def _moments_from_text(text: str) -> tuple[datetime, ...]:
     return tuple(map(datetime.fromisoformat, json.loads(text)))
 
 
+def _text_from_mapping(mapping: Mapping[str, str]) -> str:
+    return json.dumps(dict(mapping))
+
+
+def _address_from_text(text: str) -> EventAddress:
+    mailbox_id, event_id = json.loads(text)
+    return EventAddress(mailbox_id, event_id)
+
+
 _CODECS: dict[Any, _Codec] = {
     str: _Codec(_same, _same),
     int: _Codec(_same, _same),
@@ -142,4 +159,6 @@ _CODECS: dict[Any, _Codec] = {
     tuple[str, ...]: _Codec(json.dumps, lambda text: tuple(json.loads(text))),
     tuple[datetime, ...]: _Codec(_text_from_moments, _moments_from_text),
     dict[str, int]: _Codec(json.dumps, json.loads),
+    Mapping[str, str]: _Codec(_text_from_mapping, json.loads),
+    EventAddress: _Codec(json.dumps, _address_from_text),
 }

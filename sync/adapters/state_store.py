@@ -6,7 +6,22 @@ from azure.data.tables.aio import TableServiceClient
 
 from sync.adapters.rows import RowKey, key_text
 from sync.adapters.tables import PREFIX, ValueTable, VersionedTable
-from sync.core.model import Breaker, Cursor, KnownEvent, Link, Quarantine, SubscriptionRecord, event_hash
+from sync.core.model import (
+    BOOKINGS,
+    Backfill,
+    BookingCursor,
+    Breaker,
+    Cursor,
+    KnownBooking,
+    KnownEvent,
+    Link,
+    Quarantine,
+    SubscriptionRecord,
+    event_hash,
+)
+
+_BOOKING_CURSOR = RowKey(BOOKINGS, "cursor")
+_BACKFILL = RowKey(BOOKINGS, "backfill")
 
 
 class TableStateStore:
@@ -16,10 +31,15 @@ class TableStateStore:
         self._events = VersionedTable(
             service, f"{prefix}events", KnownEvent, lambda known: _event_key(known.mailbox_id, known.event_id)
         )
+        self._bookings = VersionedTable(
+            service, f"{prefix}knownbookings", KnownBooking, lambda known: _key(known.booking_id, "booking")
+        )
         self._links = VersionedTable(service, f"{prefix}links", Link, lambda link: _key(link.booking_id, "link"))
         self._cursors = ValueTable(
             service, f"{prefix}cursors", Cursor, lambda cursor: _key(cursor.mailbox_id, "cursor")
         )
+        self._booking_cursors = ValueTable(service, f"{prefix}bookingcursors", BookingCursor, lambda _: _BOOKING_CURSOR)
+        self._backfills = ValueTable(service, f"{prefix}backfills", Backfill, lambda _: _BACKFILL)
         self._quarantines = ValueTable(
             service, f"{prefix}quarantine", Quarantine, lambda quarantine: _key(quarantine.mailbox_id, "quarantine")
         )
@@ -46,6 +66,15 @@ class TableStateStore:
     def list_known_events(self, mailbox_id: str) -> AsyncIterator[KnownEvent]:
         return self._events.list_values(PartitionKey=key_text(mailbox_id))
 
+    async def find_known_booking(self, booking_id: str) -> KnownBooking | None:
+        return await self._bookings.find(_key(booking_id, "booking"))
+
+    async def save_known_booking(self, known: KnownBooking) -> KnownBooking:
+        return await self._bookings.save(known)
+
+    async def delete_known_booking(self, booking_id: str) -> None:
+        await self._bookings.delete(_key(booking_id, "booking"))
+
     async def find_link(self, booking_id: str) -> Link | None:
         return await self._links.find(_key(booking_id, "link"))
 
@@ -54,6 +83,27 @@ class TableStateStore:
 
     async def delete_link(self, link: Link) -> None:
         await self._links.delete_version(link)
+
+    def list_links(self) -> AsyncIterator[Link]:
+        return self._links.list_values()
+
+    async def find_booking_cursor(self) -> BookingCursor | None:
+        return await self._booking_cursors.find(_BOOKING_CURSOR)
+
+    async def save_booking_cursor(self, cursor: BookingCursor) -> None:
+        await self._booking_cursors.put(cursor)
+
+    async def delete_booking_cursor(self) -> None:
+        await self._booking_cursors.delete(_BOOKING_CURSOR)
+
+    async def find_backfill(self) -> Backfill | None:
+        return await self._backfills.find(_BACKFILL)
+
+    async def save_backfill(self, backfill: Backfill) -> None:
+        await self._backfills.put(backfill)
+
+    async def delete_backfill(self) -> None:
+        await self._backfills.delete(_BACKFILL)
 
     async def find_cursor(self, mailbox_id: str) -> Cursor | None:
         return await self._cursors.find(_key(mailbox_id, "cursor"))

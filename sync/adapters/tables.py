@@ -18,7 +18,7 @@ from azure.data.tables.aio import TableClient, TableServiceClient
 from sync.adapters.rows import Column, RowKey, columns_from_value, value_from_columns
 from sync.adapters.storage_errors import storage_call
 from sync.core.errors import PreconditionFailed
-from sync.core.model import Breaker, KnownEvent, Link
+from sync.core.model import Breaker, KnownBooking, KnownEvent, Link
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -114,7 +114,7 @@ class ValueTable[T: "DataclassInstance"]:
         return value_from_columns(self._kind, row)
 
 
-class VersionedTable[T: (KnownEvent, Link, Breaker)](ValueTable[T]):
+class VersionedTable[T: (KnownEvent, KnownBooking, Link, Breaker)](ValueTable[T]):
     """Values whose `version` is the row's etag."""
 
     async def save(self, value: T) -> T:

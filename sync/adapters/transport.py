@@ -2,7 +2,8 @@
 
 Both clients send through `Transport.call`: it waits out short trouble in place (under ten seconds in all) and raises
 for anything longer, so that the item goes back to the queue instead of holding a worker. Neither SDK retries besides.
-Repeating is safe: our writes are conditional, and a repeated create answers 409, which is adopted.
+Repeating is safe: our writes are conditional or say the same twice, and a repeated subscription answers 409, which is
+adopted. Where it is not, as when an event is created, only what the service refused unread is sent again.
 """
 
 import json
@@ -101,9 +102,18 @@ class Transport:
         self._random = random
 
     async def call(
-        self, operation: str, send: Callable[[], Awaitable[httpx.Response]], *, attempts: int = MAXIMUM_ATTEMPTS
+        self,
+        operation: str,
+        send: Callable[[], Awaitable[httpx.Response]],
+        *,
+        attempts: int = MAXIMUM_ATTEMPTS,
+        is_repeatable: bool = True,
     ) -> Answer:
-        """The successful answer to `send`, called once per attempt. Raises what `classify` makes of a failure."""
+        """The successful answer to `send`, called once per attempt. Raises what `classify` makes of a failure.
+
+        A request that is not `is_repeatable` gets another attempt only after a 429 with a stated wait: any other
+        failure, a lost answer above all, may hide that it took effect.
+        """
         for attempt in range(1, attempts + 1):
             error: SyncError
             count_call(operation)
@@ -123,7 +133,7 @@ class Transport:
                 if answer.is_success:
                     return answer
                 error = self.failure(operation, answer)
-            wait_seconds = self._wait_in_place(error, attempt)
+            wait_seconds = self._wait_in_place(error, attempt) if is_repeatable or _is_refused_unread(error) else None
             if wait_seconds is None or attempt == attempts:
                 raise error
             logger.info(
@@ -144,3 +154,7 @@ class Transport:
             fits = error.retry_after_seconds <= _LONGEST_WAIT_IN_PLACE_SECONDS
             return error.retry_after_seconds if fits else None
         return _FIRST_WAIT_SECONDS * (1 << (attempt - 1)) * self._random.uniform(1, 1.5)
+
+
+def _is_refused_unread(error: SyncError) -> bool:
+    return isinstance(error, Throttled) and error.status == 429 and error.retry_after_seconds is not None

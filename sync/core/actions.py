@@ -1,4 +1,4 @@
-"""What a decision can come to: the readings it may ask for and the actions it may take, each with its reason.
+"""What a change of an event can come to: the readings that may be asked for and the actions, each with its reason.
 
 Imperative and complete: whoever carries an action out needs nothing else. `sync.core.reconcile` chooses among them, and
 `sync.service.reconciling` carries them out; both match on all of them, so that a new one cannot be forgotten.
@@ -37,6 +37,22 @@ class Reason(StrEnum):
     ALREADY_ENDED = "already-ended"
     GONE_UNREPORTED = "absent-but-not-reported-removed"
     WITNESSES_DISAGREE = "read-says-gone-search-finds-it"
+    NEW_BOOKING = "booking-has-no-event-yet"
+    EVENT_FOUND = "event-found-for-booking"
+    DETAILS_CHANGED = "details-changed-in-dynamics"
+    EDIT_BEATS_DELETION = "edited-in-dynamics-after-deletion"
+    CANCELLED_IN_DYNAMICS = "cancelled-in-dynamics"
+    DELETED_IN_DYNAMICS = "deleted-in-dynamics"
+    LEFTOVER = "left-with-former-technician"
+    DUPLICATE = "somebody-else-was-quicker"
+    PAST_EVENT = "event-is-past"
+    NO_MAILBOX = "resource-has-no-mailbox"
+    OUT_OF_SCOPE = "booking-out-of-scope"
+    OUTSIDE_WINDOW = "outside-the-window"
+    USER_DISABLED = "user-disabled"
+    NOT_SYNCED = "mailbox-not-synced"
+    UNREACHABLE = "mailbox-unreachable"
+    MICROSOFT_SYNC = "microsoft-sync-is-on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +140,14 @@ class UpdateEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class HandOver:
+    """What becomes of this event is for the booking's side to decide: let the booking be looked at, event in hand."""
+
+    booking_id: str
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
 class AdoptTwin:
     """The booking's event is gone but a marked copy of it lives: the copy takes its place.
 
@@ -138,11 +162,15 @@ class AdoptTwin:
 
 @dataclass(frozen=True, slots=True)
 class ClearEventId:
-    """Take the event id off the booking and change nothing else about it."""
+    """Take the event id off the booking and change nothing else about it.
+
+    `hands_over` when the booking is to get another event.
+    """
 
     booking_id: str
     etag: str
     reason: Reason
+    hands_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +199,7 @@ type Action = (
     | RecordAgreement
     | UpdateBooking
     | UpdateEvent
+    | HandOver
     | AdoptTwin
     | ClearEventId
     | CancelBooking

@@ -9,7 +9,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sync.core.model import REMEMBERED_ETAGS, Event, EventChange, KnownEvent, Source, Standing
+from sync.core.model import (
+    REMEMBERED_ETAGS,
+    BookingChange,
+    Event,
+    EventChange,
+    KnownBooking,
+    KnownEvent,
+    Source,
+    Standing,
+)
 
 PUSH_RECHECKS = 1
 SWEEP_RECHECKS = 5
@@ -58,7 +67,29 @@ def judge(item: EventChange, known: KnownEvent, now: datetime, timing: Timing) -
     return Verdict.PROCEED
 
 
-def _was_read_after(item: EventChange, known: KnownEvent, timing: Timing) -> bool:
+def judge_booking(item: BookingChange, known: KnownBooking, now: datetime, timing: Timing) -> Verdict:
+    """Whether `item` must be handled. Dataverse, unlike Graph, does not answer with states older than a change."""
+    if known.leased_until is not None and known.leased_until > now and known.leased_by != item.correlation_id:
+        return Verdict.WAIT
+    if item.source is Source.REPLAY or known.is_unfinished:
+        return Verdict.PROCEED
+    if item.is_deleted or item.event_id is not None:
+        return Verdict.PROCEED  # It tells more than that the booking should be read.
+    if _was_read_after(item, known, timing):
+        return Verdict.SEEN
+    is_echo = item.etag in known.etags if item.etag is not None else _is_last_state(item, known)
+    return Verdict.ECHO if is_echo else Verdict.PROCEED
+
+
+def _is_last_state(item: BookingChange, known: KnownBooking) -> bool:
+    """Whether a webhook tells of the state that we saw or wrote last.
+
+    Of no earlier one: a booking that is moved away and back has been away, and somebody may have followed it.
+    """
+    return item.fingerprint is not None and item.fingerprint == known.fingerprint
+
+
+def _was_read_after(item: EventChange | BookingChange, known: KnownEvent | KnownBooking, timing: Timing) -> bool:
     return known.read_at is not None and known.read_at > item.received_at + timing.clock_margin
 
 

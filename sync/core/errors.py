@@ -32,6 +32,9 @@ class SyncError(Exception):
     mend = "See the journal for the item's story."
     """What an administrator can do about it."""
 
+    mailbox_id = ""
+    """The mailbox that it is about, where it is about one."""
+
     def __init__(
         self, message: str, *, operation: str = "", status: int | None = None, code: str = "", request_id: str = ""
     ) -> None:

@@ -4,10 +4,12 @@ Times are aware UTC, cut to whole seconds, because Dataverse keeps no more (Data
 behavior-format-date-time-attribute). Ids are compared byte for byte: Graph's event ids are case-sensitive.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +54,29 @@ class BookingPhase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkOrder:
+    """What a technician sees of a work order. Texts are empty where the work order says nothing."""
+
+    work_order_id: str
+    number: str = ""
+    priority: str = ""
+    type: str = ""
+    incident_type: str = ""
+    summary: str = ""
+    account: str = ""
+    contact: str = ""
+    location: str = ""
+    window_start_at: datetime | None = None
+    window_end_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Booking:
     """A row of `bookableresourcebooking` as far as the sync cares.
 
-    `mailbox_id` is the Entra object id of the booked resource's user, None when the resource is not a user.
-    `event_id` and `event_hash` are what our columns say, None when empty.
+    `mailbox_id` is the Entra object id of the booked resource's user, None when the resource is not a user; that user
+    may be disabled. `event_id` and `event_hash` are what our columns say, None when empty; `undelivered` is why the
+    booking has no event though it should, empty when it has. `fingerprint` see `booking_fingerprint`.
     """
 
     booking_id: str
@@ -67,6 +87,12 @@ class Booking:
     event_id: str | None
     event_hash: str | None
     modified_at: datetime
+    name: str = ""
+    status_name: str = ""
+    work_order: WorkOrder | None = None
+    is_user_enabled: bool = True
+    undelivered: str = ""
+    fingerprint: str = ""
 
     @property
     def names_an_event(self) -> bool:
@@ -81,6 +107,27 @@ class Booking:
         if self.event_hash is not None:
             return self.event_hash == event_hash(mailbox_id, event_id)
         return self.event_id == event_id
+
+
+def booking_fingerprint(
+    *, span: TimeSpan, resource_id: str, status_id: str, work_order_id: str | None, name: str | None
+) -> str:
+    """What a webhook about a booking can tell of its state, as a digest: the same again is an echo.
+
+    Of the columns whose changes are listened to, and no others, so that a row as read and the image in a webhook of
+    that state come to the same.
+    """
+    times = (span.start_at.isoformat(), span.end_at.isoformat())
+    return sha256("\n".join((*times, resource_id, status_id, work_order_id or "", name or "")).encode()).hexdigest()[
+        :32
+    ]
+
+
+class EventAddress(NamedTuple):
+    """Where an event is; ids alone may repeat over mailboxes."""
+
+    mailbox_id: str
+    event_id: str
 
 
 SINGLE_INSTANCE = "singleInstance"
@@ -101,13 +148,21 @@ class Event:
     booking_id: str | None = None
     modified_at: datetime
 
+    @property
+    def address(self) -> EventAddress:
+        return EventAddress(self.mailbox_id, self.event_id)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
     """What both sides last agreed on. A cache: both services hold the truth, and a sweep rebuilds it.
 
-    `booking_etag` lets a change be written without reading first. `generation` rises when the booking gets another
-    event. `version` is the store's own etag, None for a link that was never saved.
+    `booking_etag` and `event_etag` let a change be written without reading first; an empty one is not known.
+    `is_named` once the booking names the event: before, somebody else may still be quicker, unless the booking's
+    columns say what they said when the event was made (`named_before`). `written` are the digests of what the event was
+    last given by us, by field (see `sync.core.content`). `generation` rises when the booking gets another event;
+    `leftover` is the one it had before, last seen at `leftover_etag`, while that is still to be removed. `version` is
+    the store's own etag, None for a link that was never saved.
     """
 
     booking_id: str
@@ -116,12 +171,22 @@ class Link:
     agreed: TimeSpan
     phase: BookingPhase
     booking_etag: str
+    event_etag: str = ""
+    is_named: bool = True
+    named_before: str | None = None
+    written: Mapping[str, str] = field(default_factory=dict)
+    leftover: EventAddress | None = None
+    leftover_etag: str = ""
     generation: int = 1
     version: str | None = None
 
+    @property
+    def address(self) -> EventAddress:
+        return EventAddress(self.mailbox_id, self.event_id)
+
     def is_of(self, mailbox_id: str, event_id: str) -> bool:
         """Whether the link is this event's. The same id in another mailbox is another event."""
-        return (self.mailbox_id, self.event_id) == (mailbox_id, event_id)
+        return self.address == (mailbox_id, event_id)
 
 
 class Standing(StrEnum):
@@ -161,6 +226,27 @@ class KnownEvent:
     doubted_at: datetime | None = None
     doubted_by: str | None = None
     remembered_until: datetime | None = None
+    leased_by: str | None = None
+    leased_until: datetime | None = None
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownBooking:
+    """Our memory of one booking, and the lease by which one worker at a time brings it to Outlook.
+
+    `read_at` is when the last completed read began. `etags` are the latest states that we read or wrote, `fingerprint`
+    that of the last one. `is_unfinished` from the moment a worker begins until one is done: what an earlier worker did
+    is then not known, and must be looked for before anything is created.
+    """
+
+    booking_id: str
+    mailbox_id: str | None = None
+    etags: tuple[str, ...] = ()
+    fingerprint: str = ""
+    read_at: datetime | None = None
+    is_unfinished: bool = False
+    begun_in: str | None = None
     leased_by: str | None = None
     leased_until: datetime | None = None
     version: str | None = None
@@ -207,6 +293,42 @@ class EventChange:
     rechecks: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookingChange:
+    """Work item: something may have changed in one booking. Ids and digests only; content is always read.
+
+    `fingerprint` is that of the state a webhook told of, `etag` that of the state a sweep saw; None for unknown.
+    `is_new` when the booking was created just now, so that nobody can have made an event for it. `is_deleted` when
+    Dataverse reported it gone. `mailbox_id`, `event_id`, `event_hash` and `resource_id` lead to the event that the
+    booking had, should our own tables not know.
+    """
+
+    booking_id: str
+    received_at: datetime
+    correlation_id: str
+    source: Source = Source.PUSH
+    fingerprint: str | None = None
+    etag: str | None = None
+    is_new: bool = False
+    is_deleted: bool = False
+    mailbox_id: str | None = None
+    event_id: str | None = None
+    event_hash: str | None = None
+    resource_id: str | None = None
+    deferrals: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkOrderChange:
+    """Work item: what technicians see of a work order may have changed, so its bookings are to be looked at."""
+
+    work_order_id: str
+    received_at: datetime
+    correlation_id: str
+    source: Source = Source.PUSH
+    deferrals: int = 0
+
+
 class MailboxJob(StrEnum):
     """What a `MailboxTask` asks for."""
 
@@ -229,7 +351,12 @@ class MailboxTask:
     deferrals: int = 0
 
 
-WorkItem = EventChange | MailboxTask
+WorkItem = EventChange | BookingChange | WorkOrderChange | MailboxTask
+
+
+def mailbox_of(item: WorkItem) -> str:
+    """The mailbox that an item names; empty for one that names none."""
+    return "" if isinstance(item, WorkOrderChange) else item.mailbox_id or ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,15 +401,48 @@ class Cursor:
     saved_at: datetime
 
 
+BOOKINGS = "bookings"
+"""Stands where a mailbox id would, for what concerns the table of bookings as a whole: its breaker, its journal."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookingCursor:
+    """How far the sweep of the booking table has come. `began_at` is when the round began that ended in it."""
+
+    delta_link: str
+    began_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backfill:
+    """A walk over all bookings that are to have events: where it stands, so that it can be taken up again.
+
+    `next_link` is the page to read next, None when all are queued; `queued` counts the bookings so far.
+    """
+
+    began_at: datetime
+    window: TimeSpan
+    next_link: str | None
+    queued: int = 0
+
+
+class QuarantineKind(StrEnum):
+    """Why a mailbox is set aside: it does not answer to us, or Microsoft's own sync is on for it."""
+
+    UNREACHABLE = "unreachable"
+    MICROSOFT_SYNC = "microsoft-sync"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quarantine:
-    """A mailbox that we cannot reach. It is probed again at `probe_at`."""
+    """A mailbox that we do not work in. One that we cannot reach is probed again at `probe_at`."""
 
     mailbox_id: str
     reason: str
     since: datetime
     probe_at: datetime
     probes: int = 0
+    kind: QuarantineKind = QuarantineKind.UNREACHABLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

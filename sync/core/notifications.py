@@ -6,34 +6,22 @@ resources/changenotification (2026-10-01); checked 2026-11-21.
 """
 
 import hmac
-import json
 from base64 import urlsafe_b64encode
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
-from typing import Any, TypeGuard
+from typing import Any
 
+from sync.core.acceptance import Accepted, is_opaque_id, read_json
 from sync.core.coalescing import merge
 from sync.core.errors import RejectedRequest
 from sync.core.model import EventChange, MailboxJob, MailboxTask
 
-MAXIMUM_BODY_BYTES = 1_048_576
-"""A notification is below 2 KiB and Graph batches by the hundred; more is not Graph."""
-
 MAXIMUM_TOKEN_CHARACTERS = 2048
 
 CLIENT_STATE_PURPOSE = b"bookingsync graph subscription "
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accepted:
-    """What a collection came to: the work in it, and how many items were dropped, by reason."""
-
-    items: Sequence[EventChange | MailboxTask]
-    received: int
-    dropped: Counter[str] = field(default_factory=Counter)
 
 
 def validation_answer(token: str) -> str:
@@ -70,12 +58,7 @@ def authenticate(presented: Any, secrets: Sequence[str]) -> str | None:
 
 def parse_collection(body: bytes) -> list[Any]:
     """The items of a notification body. Raises `RejectedRequest` when it is not a collection at all."""
-    if len(body) > MAXIMUM_BODY_BYTES:
-        raise RejectedRequest(f"The body is larger than {MAXIMUM_BODY_BYTES} bytes.", status=413)
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise RejectedRequest("The body is not JSON.", status=400) from error
+    document = read_json(body)
     items = document.get("value") if isinstance(document, dict) else None
     if not isinstance(items, list):
         raise RejectedRequest('The body has no "value" array.', status=400)
@@ -96,7 +79,7 @@ def accept_changes(
         mailbox_id, reason = _sender(notification, secrets, tenant_id)
         data = notification.get("resourceData") if mailbox_id else None
         event_id, etag = (data.get("id"), data.get("@odata.etag")) if isinstance(data, dict) else (None, None)
-        if mailbox_id is None or not _is_id(event_id):
+        if mailbox_id is None or not is_opaque_id(event_id):
             dropped[reason or "malformed"] += 1
             continue
         change = EventChange(
@@ -131,7 +114,7 @@ def accept_lifecycle(
         lifecycle_event = notification.get("lifecycleEvent") if mailbox_id else None
         job = _JOB_OF_LIFECYCLE_EVENT.get(lifecycle_event) if isinstance(lifecycle_event, str) else None
         subscription_id = notification.get("subscriptionId") if mailbox_id else None
-        if mailbox_id is None or job is None or not _is_id(subscription_id):
+        if mailbox_id is None or job is None or not is_opaque_id(subscription_id):
             dropped[reason or "malformed"] += 1
             continue
         if (mailbox_id, job) not in tasks:
@@ -156,8 +139,3 @@ def _sender(notification: Any, secrets: Sequence[str], tenant_id: str) -> tuple[
     if not isinstance(tenant, str) or tenant.lower() != tenant_id.lower():
         return None, "tenant"
     return mailbox_id, ""
-
-
-def _is_id(value: Any) -> TypeGuard[str]:
-    """Whether a value can be one of Graph's ids: they are base64 or GUIDs, far below a thousand characters."""
-    return isinstance(value, str) and 0 < len(value) <= 1024 and value.isascii() and value.isprintable()

@@ -20,6 +20,7 @@ from sync.core.actions import (
     ClearEventId,
     DeleteBooking,
     EndEvent,
+    HandOver,
     LeaveAlone,
     LocateEvent,
     LookAgain,
@@ -32,7 +33,7 @@ from sync.core.actions import (
     UpdateBooking,
     UpdateEvent,
 )
-from sync.core.model import SINGLE_INSTANCE, Booking, BookingPhase, Event, Link, Standing
+from sync.core.model import SINGLE_INSTANCE, Booking, BookingPhase, Event, Link, Standing, event_hash
 
 
 class ReadState(Enum):
@@ -61,13 +62,38 @@ class OnDeletion(StrEnum):
     DELETE = "delete"
 
 
+class Scope(StrEnum):
+    """Which bookings get events."""
+
+    ANY = "any"
+    WORK_ORDERS = "work-orders"
+
+
+class OnCancellation(StrEnum):
+    """What a cancellation in Dynamics does to the event."""
+
+    REMOVE = "remove"
+    KEEP = "keep"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """The customer's choices. `cancellable` names the phases in which a deletion in Outlook may end a booking."""
+    """The customer's choices.
+
+    `cancellable` names the phases in which a deletion in Outlook may end a booking. `keeps_past_events`: an event that
+    is over stays in the calendar whatever becomes of its booking.
+    """
 
     conflict_winner: Winner = Winner.DYNAMICS
     on_deletion: OnDeletion = OnDeletion.CANCEL
     cancellable: frozenset[BookingPhase] = frozenset({BookingPhase.SCHEDULED, BookingPhase.TRAVELING})
+    scope: Scope = Scope.ANY
+    on_cancellation: OnCancellation = OnCancellation.REMOVE
+    keeps_past_events: bool = True
+
+    def covers(self, booking: Booking) -> bool:
+        """Whether such bookings get events."""
+        return self.scope is Scope.ANY or booking.work_order is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +163,8 @@ def _decide_live(pair: Pair, event: Event, policy: Policy) -> Action | Reading:
     if pair.booking is UNREAD:
         return ReadBooking()
     if not isinstance(pair.booking, Booking):
+        if (booking_id := booking_id_of(pair)) is not None and _is_held(pair):
+            return HandOver(booking_id, Reason.BOOKING_ABSENT)
         return LeaveAlone(Reason.BOOKING_ABSENT)
     return _decide_both(pair, event, pair.booking, policy)
 
@@ -146,13 +174,25 @@ def _own_link(pair: Pair) -> Link | None:
     return pair.link if pair.link is not None and pair.link.is_of(pair.mailbox_id, pair.event_id) else None
 
 
+def _is_held(pair: Pair) -> bool:
+    """Whether this very event is, or was, the booking's by our own doing: a copy that somebody keeps is not."""
+    link, address = pair.link, (pair.mailbox_id, pair.event_id)
+    if pair.standing is Standing.LINKED or _own_link(pair) is not None:
+        return True
+    # What the booking named when it got another event is known also where our own tables had been lost.
+    return link is not None and (link.leftover == address or link.named_before == event_hash(*address))
+
+
 def _decide_both(pair: Pair, event: Event, booking: Booking, policy: Policy) -> Action:
     """Event and booking are there: compare them with each other and with the link."""
+    is_held = _is_held(pair) or booking.names(pair.mailbox_id, pair.event_id)
     if booking.mailbox_id != event.mailbox_id:
-        return LeaveAlone(Reason.REASSIGNED)
+        return HandOver(booking.booking_id, Reason.REASSIGNED) if is_held else LeaveAlone(Reason.REASSIGNED)
     if _names_another_event(pair, booking):
         return RememberForeign(Reason.COPY)
     if booking.phase is BookingPhase.CANCELLED:
+        if policy.on_cancellation is OnCancellation.REMOVE and is_held:
+            return HandOver(booking.booking_id, Reason.BOOKING_CANCELLED)
         return LeaveAlone(Reason.BOOKING_CANCELLED)
     lacks_event_id = booking.event_hash is None
     if event.span == booking.span:
@@ -162,7 +202,7 @@ def _decide_both(pair: Pair, event: Event, booking: Booking, policy: Policy) -> 
     if booking.phase is BookingPhase.COMPLETED:
         # Finished work keeps its hours: they are time records by now.
         return LeaveAlone(Reason.BOOKING_COMPLETED)
-    winner, reason = _winner(event, booking, _own_link(pair), policy)
+    winner, reason = winner_of(event, booking, _own_link(pair), policy)
     is_guess = reason in (Reason.CONFLICT, Reason.NO_AGREED_STATE)
     if winner is Winner.DYNAMICS:
         loser = event.span if is_guess else None
@@ -178,21 +218,22 @@ def _names_another_event(pair: Pair, booking: Booking) -> bool:
     return pair.link is not None and _own_link(pair) is None
 
 
-def _winner(event: Event, booking: Booking, link: Link | None, policy: Policy) -> tuple[Winner, Reason]:
+def winner_of(event: Event, booking: Booking, link: Link | None, policy: Policy) -> tuple[Winner, Reason]:
     """Whose times stand, when the two differ."""
     if link is None:
         # Nothing tells who changed (first contact, or our tables were lost): the later change is the best guess.
-        return _later(event, booking), Reason.NO_AGREED_STATE
+        return later_side(event, booking), Reason.NO_AGREED_STATE
     if booking.span == link.agreed:
         return Winner.OUTLOOK, Reason.MOVED_IN_OUTLOOK
     if event.span == link.agreed:
         return Winner.DYNAMICS, Reason.MOVED_IN_DYNAMICS
     if policy.conflict_winner is Winner.LATEST:
-        return _later(event, booking), Reason.CONFLICT
+        return later_side(event, booking), Reason.CONFLICT
     return policy.conflict_winner, Reason.CONFLICT
 
 
-def _later(event: Event, booking: Booking) -> Winner:
+def later_side(event: Event, booking: Booking) -> Winner:
+    """The side that was changed later by the services' clocks: a guess, for when nothing better is known."""
     return Winner.DYNAMICS if booking.modified_at > event.modified_at else Winner.OUTLOOK
 
 
@@ -222,6 +263,9 @@ def _decide_gone_with_booking(pair: Pair, booking: Booking, policy: Policy, prov
         if not booking.names_an_event:
             return EndEvent(Reason.BOOKING_CANCELLED)
         return ClearEventId(booking.booking_id, booking.etag, Reason.BOOKING_CANCELLED)
+    if not policy.covers(booking):
+        # Its event was ours to remove; that somebody was quicker, or we, says nothing about the visit.
+        return EndEvent(Reason.OUT_OF_SCOPE)
     is_surely_this_one = booking.names_an_event or _own_link(pair) is not None
     if pair.twin is UNREAD and not (proven and is_surely_this_one):
         return SearchTwin()
@@ -239,6 +283,6 @@ def _end_booking(pair: Pair, booking: Booking, policy: Policy, reason: Reason) -
     link = _own_link(pair)
     if link is not None and booking.span != link.agreed:
         # An edit beats a deletion: whoever moved the booking did not know of the deletion.
-        return ClearEventId(booking.booking_id, booking.etag, Reason.EDITED_IN_DYNAMICS)
+        return ClearEventId(booking.booking_id, booking.etag, Reason.EDITED_IN_DYNAMICS, hands_over=True)
     ending = DeleteBooking if policy.on_deletion is OnDeletion.DELETE else CancelBooking
     return ending(booking.booking_id, booking.etag, reason)

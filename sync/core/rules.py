@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from sync.core.coalescing import Timing
+from sync.core.content import Templates
 from sync.core.reconcile import Policy
 from sync.core.subscriptions import SubscriptionPolicy
 from sync.core.sweeping import BreakerPolicy, WindowPolicy
@@ -10,11 +11,16 @@ from sync.core.sweeping import BreakerPolicy, WindowPolicy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """`mailboxes` narrows the sync to the listed Entra object ids; empty means every user resource's."""
+    """`mailboxes` narrows the sync to the listed Entra object ids; empty means every user resource's.
+
+    `allows_microsoft_sync`: also work in mailboxes whose appointments Microsoft's own sync handles.
+    """
 
     subscriptions: SubscriptionPolicy
+    templates: Templates
     policy: Policy = field(default_factory=Policy)
     timing: Timing = field(default_factory=Timing)
     window: WindowPolicy = field(default_factory=WindowPolicy)
     breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
     mailboxes: tuple[str, ...] = ()
+    allows_microsoft_sync: bool = False

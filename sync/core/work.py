@@ -11,11 +11,12 @@ from datetime import datetime
 from typing import Any
 
 from sync.core.errors import InvalidPayload
-from sync.core.model import EventChange, MailboxJob, MailboxTask, Source, WorkItem
+from sync.core.model import BookingChange, EventChange, MailboxJob, MailboxTask, Source, WorkItem, WorkOrderChange
 
 VERSION = 1
 
 EVENT_CHANGES_QUEUE = "event-changes"
+BOOKING_CHANGES_QUEUE = "booking-changes"
 MAILBOX_TASKS_QUEUE = "mailbox-tasks"
 POISON_SUFFIX = "-poison"
 """The Functions host moves a message there when it failed `maxDequeueCount` times."""
@@ -27,7 +28,19 @@ def _texts(value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
-_KINDS: dict[str, type[EventChange] | type[MailboxTask]] = {"event": EventChange, "mailbox": MailboxTask}
+_KINDS: dict[str, type[WorkItem]] = {
+    "event": EventChange,
+    "booking": BookingChange,
+    "work-order": WorkOrderChange,
+    "mailbox": MailboxTask,
+}
+_QUEUES: dict[type[WorkItem], str] = {
+    EventChange: EVENT_CHANGES_QUEUE,
+    BookingChange: BOOKING_CHANGES_QUEUE,
+    WorkOrderChange: BOOKING_CHANGES_QUEUE,
+    MailboxTask: MAILBOX_TASKS_QUEUE,
+}
+QUEUES = (EVENT_CHANGES_QUEUE, BOOKING_CHANGES_QUEUE, MAILBOX_TASKS_QUEUE)
 _READERS: dict[str, Callable[[Any], Any]] = {
     "received_at": datetime.fromisoformat,
     "source": Source,
@@ -38,12 +51,12 @@ _READERS: dict[str, Callable[[Any], Any]] = {
 
 def queue_of(item: WorkItem) -> str:
     """The queue that items of this kind go to."""
-    return EVENT_CHANGES_QUEUE if isinstance(item, EventChange) else MAILBOX_TASKS_QUEUE
+    return _QUEUES[type(item)]
 
 
 def item_to_text(item: WorkItem) -> str:
     """One line of JSON, far below the 48 KiB that a queue message may hold."""
-    kind = "event" if isinstance(item, EventChange) else "mailbox"
+    kind = next(name for name, kind in _KINDS.items() if kind is type(item))
     values = {name.name: getattr(item, name.name) for name in fields(item)}
     values["received_at"] = item.received_at.isoformat()
     return json.dumps({"v": VERSION, "kind": kind, **values}, separators=(",", ":"))
@@ -64,21 +77,22 @@ def item_from_text(text: str) -> WorkItem:
 
 def _check(item: WorkItem) -> None:
     """Raises `ValueError` for values that no version of this app wrote."""
-    ids: list[object] = [
-        item.mailbox_id,
-        item.correlation_id,
-        *([item.event_id] if isinstance(item, EventChange) else []),
-    ]
-    if isinstance(item, MailboxTask) and item.subscription_id is not None:
-        ids.append(item.subscription_id)
-    if not all(isinstance(one, str) and one and one.isascii() for one in ids):
-        raise ValueError("an id is missing")
+    for field in fields(item):
+        value = getattr(item, field.name)
+        if field.name.endswith("_id") and not (_is_id(value) or (value is None and field.default is None)):
+            raise ValueError(f"{field.name} is no id")
+        if field.name.startswith("is_") and type(value) is not bool:
+            raise ValueError(f"{field.name} has the wrong type")
+        if field.name in ("deferrals", "rechecks") and type(value) is not int:
+            raise ValueError(f"{field.name} has the wrong type")
+        if field.name in ("etag", "fingerprint", "event_hash") and not isinstance(value, str | None):
+            raise ValueError(f"{field.name} has the wrong type")
     if item.received_at.tzinfo is None:
         raise ValueError("a time has no zone")
-    counts = [item.deferrals, *([item.rechecks] if isinstance(item, EventChange) else [])]
-    flags = [item.is_removed if isinstance(item, EventChange) else item.is_full]
-    if not all(type(one) is int for one in counts) or not all(type(one) is bool for one in flags):
-        raise ValueError("a value has the wrong type")
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and bool(value) and value.isascii()
 
 
 def _same(value: Any) -> Any:

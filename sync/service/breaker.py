@@ -58,7 +58,9 @@ async def _pass(mailbox_id: str, ports: Ports, rules: Rules) -> datetime:
             linked = await _count_links(mailbox_id, now, ports, rules)
             if breaker_holds(1, linked, breaker, now, rules.breaker):
                 await hold(mailbox_id, ports, more=1)
-                raise BreakerHeld(f"{len(recent)} deletions passed within {rules.breaker.period}; more are held.")
+                held = BreakerHeld(f"{len(recent)} deletions passed within {rules.breaker.period}; more are held.")
+                held.mailbox_id = mailbox_id
+                raise held
         try:
             await ports.state.save_breaker(replace(breaker, passed_at=(*recent, now)))
         except PreconditionFailed:

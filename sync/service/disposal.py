@@ -10,6 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from typing import assert_never
 from uuid import NAMESPACE_OID, uuid5
 
 from sync.calls import counted_calls
@@ -21,7 +22,18 @@ from sync.core.errors import (
     SyncError,
     TransientError,
 )
-from sync.core.model import DeadLetter, EventChange, JournalEntry, Source, WorkItem
+from sync.core.model import (
+    BOOKINGS,
+    BookingChange,
+    DeadLetter,
+    EventChange,
+    JournalEntry,
+    MailboxTask,
+    Source,
+    WorkItem,
+    WorkOrderChange,
+    mailbox_of,
+)
 from sync.core.work import POISON_SUFFIX, item_from_text
 from sync.service.outcome import Outcome
 from sync.service.ports import Ports
@@ -58,15 +70,15 @@ async def handle_message(
         return
     ended_at = ports.clock()
     entry = JournalEntry(
-        mailbox_id=item.mailbox_id,
+        mailbox_id=outcome.mailbox_id or mailbox_of(item) or BOOKINGS,
         correlation_id=item.correlation_id,
         at=ended_at,
         received_at=item.received_at,
         source=item.source,
         action=outcome.action,
         reason=outcome.reason,
-        event_id=outcome.event_id,
-        booking_id=outcome.booking_id,
+        event_id=outcome.event_id or (item.event_id if isinstance(item, EventChange) else None),
+        booking_id=outcome.booking_id or (item.booking_id if isinstance(item, BookingChange) else None),
         calls=dict(calls),
         duration_ms=int((ended_at - started_at).total_seconds() * 1000),
         before=outcome.before,
@@ -91,23 +103,22 @@ async def _attempt(
     queue: str, text: str, item: WorkItem, dequeue_count: int, maximum: int, ports: Ports, handle: Handler
 ) -> Outcome | None:
     """What the item came to; None when it only waits for another worker, which is no news."""
-    event_id = item.event_id if isinstance(item, EventChange) else None
     try:
         return await handle(item)
     except MailboxUnavailable as error:
-        await quarantine_mailbox(item.mailbox_id, error, ports)
-        return Outcome(action="quarantined", reason=error.reason, event_id=event_id)
+        mailbox_id = error.mailbox_id or mailbox_of(item)
+        await quarantine_mailbox(mailbox_id, error, ports)
+        return Outcome(action="quarantined", reason=error.reason, mailbox_id=mailbox_id)
     except TransientError as error:
         if ports.clock() - item.received_at > PATIENCE:
-            await bury(queue, text, error, item, ports)
-            return Outcome(action="buried", reason=error.reason, event_id=event_id)
+            return await _buried(queue, text, error, item, ports)
         delay_seconds = await _delay(item, error, ports)
         if isinstance(error, Busy):
             return None
-        return Outcome(action=DELAYED, reason=f"{delay_seconds:.0f} s: {error.reason}", event_id=event_id)
+        reason = f"{delay_seconds:.0f} s: {error.reason}"
+        return Outcome(action=DELAYED, reason=reason, mailbox_id=error.mailbox_id)
     except SyncError as error:
-        await bury(queue, text, error, item, ports)
-        return Outcome(action="buried", reason=error.reason, event_id=event_id)
+        return await _buried(queue, text, error, item, ports)
     except asyncio.CancelledError as error:
         if (task := asyncio.current_task()) is not None and task.cancelling():
             raise
@@ -118,8 +129,14 @@ async def _attempt(
         logger.exception("%s failed unexpectedly.", queue, extra={"action": "failed", "dequeue_count": dequeue_count})
         if dequeue_count < maximum:
             raise
-        await bury(queue, text, error, item, ports)
-        return Outcome(action="buried", reason=repr(error), event_id=event_id)
+        return await _buried(queue, text, error, item, ports)
+
+
+async def _buried(queue: str, text: str, error: Exception, item: WorkItem, ports: Ports) -> Outcome:
+    await bury(queue, text, error, item, ports)
+    if isinstance(error, SyncError):
+        return Outcome(action="buried", reason=error.reason, mailbox_id=error.mailbox_id)
+    return Outcome(action="buried", reason=repr(error))
 
 
 async def _delay(item: WorkItem, error: TransientError, ports: Ports) -> float:
@@ -151,7 +168,7 @@ async def bury(queue: str, text: str, error: Exception, item: WorkItem | None, p
         reason=error.reason,
         mend=error.mend,
         item=text,
-        mailbox_id=item.mailbox_id if item else "",
+        mailbox_id=error.mailbox_id or (mailbox_of(item) if item else ""),
         correlation_id=item.correlation_id if item else "",
         at=ports.clock(),
     )
@@ -162,10 +179,20 @@ async def bury(queue: str, text: str, error: Exception, item: WorkItem | None, p
 
 
 def _subject(item: WorkItem | None) -> str:
-    """What an item is about: an event, or a job for a mailbox."""
-    if item is None:
-        return ""
-    return f"{item.mailbox_id} {item.event_id if isinstance(item, EventChange) else item.job}"
+    """What an item is about: an event, a booking, a work order, or a job for a mailbox."""
+    match item:
+        case None:
+            return ""
+        case EventChange():
+            return f"{item.mailbox_id} {item.event_id}"
+        case BookingChange():
+            return item.booking_id
+        case WorkOrderChange():
+            return item.work_order_id
+        case MailboxTask():
+            return f"{item.mailbox_id} {item.job}"
+        case _:
+            assert_never(item)
 
 
 async def collect_poison(poison_queue: str, text: str, ports: Ports) -> None:

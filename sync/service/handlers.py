@@ -3,9 +3,11 @@
 from typing import Protocol
 
 from sync.core.errors import InvalidPayload
-from sync.core.model import EventChange, MailboxJob, MailboxTask, WorkItem
+from sync.core.model import BookingChange, EventChange, MailboxJob, MailboxTask, WorkItem, WorkOrderChange
 from sync.core.rules import Rules
-from sync.core.work import EVENT_CHANGES_QUEUE, MAILBOX_TASKS_QUEUE
+from sync.core.work import BOOKING_CHANGES_QUEUE, EVENT_CHANGES_QUEUE, MAILBOX_TASKS_QUEUE
+from sync.service.booking_items import queue_bookings_of
+from sync.service.delivering import deliver_booking
 from sync.service.disposal import handle_message
 from sync.service.outcome import Outcome
 from sync.service.ports import Ports
@@ -29,10 +31,23 @@ async def handle_event_change(text: str, dequeue_count: int, maximum: int, shop:
 
     async def handle(item: WorkItem) -> Outcome:
         if not isinstance(item, EventChange):
-            raise InvalidPayload("A mailbox task is on the queue of event changes.")
+            raise InvalidPayload("Something else is on the queue of event changes.")
         return await reconcile_event(item, shop.ports, shop.rules)
 
     await handle_message(EVENT_CHANGES_QUEUE, text, dequeue_count, maximum, shop.ports, handle)
+
+
+async def handle_booking_change(text: str, dequeue_count: int, maximum: int, shop: Workshop) -> None:
+    """Handle one message of the booking-changes queue. Raises what nobody foresaw, so that the host tries again."""
+
+    async def handle(item: WorkItem) -> Outcome:
+        if isinstance(item, WorkOrderChange):
+            return await queue_bookings_of(item, shop.ports)
+        if not isinstance(item, BookingChange):
+            raise InvalidPayload("Something else is on the queue of booking changes.")
+        return await deliver_booking(item, shop.ports, shop.rules)
+
+    await handle_message(BOOKING_CHANGES_QUEUE, text, dequeue_count, maximum, shop.ports, handle)
 
 
 async def handle_mailbox_task(text: str, dequeue_count: int, maximum: int, shop: Workshop) -> None:
@@ -40,7 +55,7 @@ async def handle_mailbox_task(text: str, dequeue_count: int, maximum: int, shop:
 
     async def handle(item: WorkItem) -> Outcome:
         if not isinstance(item, MailboxTask):
-            raise InvalidPayload("An event change is on the queue of mailbox tasks.")
+            raise InvalidPayload("Something else is on the queue of mailbox tasks.")
         if item.job is MailboxJob.SWEEP:
             return await sweep_mailbox(item, shop.ports, shop.rules)
         return await tend_subscription(item, shop.ports, shop.rules)

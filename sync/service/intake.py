@@ -1,7 +1,8 @@
 """The acknowledging door: authenticate, coalesce, queue, answer. It calls neither Graph nor Dataverse.
 
 Graph gives a notification three seconds and holds slow answers against the whole endpoint (Graph documentation,
-change-notifications-delivery-webhooks), so this module and what it imports stay light.
+change-notifications-delivery-webhooks), so this module and what it imports stay light. Dataverse waits a minute, but
+asks once more at most, and never again after a time-out (Dataverse documentation, use-webhooks).
 """
 
 import asyncio
@@ -9,9 +10,11 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from sync.core.acceptance import Accepted
 from sync.core.errors import RejectedRequest, ServiceUnavailable
-from sync.core.model import EventChange, WorkItem
-from sync.core.notifications import Accepted, validation_answer
+from sync.core.model import MailboxTask, WorkItem
+from sync.core.notifications import validation_answer
+from sync.core.webhooks import accept_booking_webhook, authenticate_webhook
 from sync.service.ports import Clock, NewId, WorkQueue
 
 logger = logging.getLogger(__name__)
@@ -33,7 +36,10 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Door:
-    """What the door needs: secrets to tell Graph from others, the tenant, the queue, and the settle time in seconds."""
+    """What the door needs: secrets to tell Graph from others, the tenant, the queue, and the settle time in seconds.
+
+    `webhook_secrets` tell Dataverse from others; without one, nobody is let in by them.
+    """
 
     secrets: Sequence[str]
     tenant_id: str
@@ -41,6 +47,7 @@ class Door:
     clock: Clock
     new_id: NewId
     settle_seconds: float
+    webhook_secrets: Sequence[str] = ()
 
 
 type Parse = Callable[..., Accepted]
@@ -65,8 +72,32 @@ async def answer_post(body: bytes, validation_token: str | None, parse: Parse, o
             new_id=door.new_id,
         )
     except RejectedRequest as error:
-        logger.warning("A request was rejected: %s", error.reason, extra={"action": "rejected"})
-        return Reply(status=error.http_status, text=str(error.args[0]))
+        return _reject(error)
+    return await _acknowledge(accepted, door)
+
+
+async def answer_webhook(body: bytes, presented_secret: str | None, open_door: Callable[[], Door]) -> Reply:
+    """Answer a POST of a Dataverse webhook, which proves itself by its secret before its body is looked at.
+
+    202 means that the queue has the work, or that there is none; 503 that it has not, so that Dataverse asks once more.
+    """
+    door = open_door()
+    if not authenticate_webhook(presented_secret, door.webhook_secrets):
+        logger.warning("A webhook without a secret of ours was rejected.", extra={"action": "rejected"})
+        return Reply(status=401)
+    try:
+        accepted = accept_booking_webhook(body, now=door.clock(), new_id=door.new_id)
+    except RejectedRequest as error:
+        return _reject(error)
+    return await _acknowledge(accepted, door)
+
+
+def _reject(error: RejectedRequest) -> Reply:
+    logger.warning("A request was rejected: %s", error.reason, extra={"action": "rejected"})
+    return Reply(status=error.http_status, text=str(error.args[0]))
+
+
+async def _acknowledge(accepted: Accepted, door: Door) -> Reply:
     try:
         await _queue_all(accepted.items, door)
     except ServiceUnavailable as error:
@@ -88,7 +119,7 @@ async def _queue_all(items: Sequence[WorkItem], door: Door) -> None:
 
 async def _put(item: WorkItem, door: Door) -> ServiceUnavailable | None:
     """Queue one item; answers the failure, so that the others of its group still get their chance."""
-    delay_seconds = door.settle_seconds if isinstance(item, EventChange) else 0
+    delay_seconds = 0 if isinstance(item, MailboxTask) else door.settle_seconds
     try:
         await door.queue.put(item, delay_seconds=delay_seconds)
     except ServiceUnavailable as error:

@@ -7,10 +7,14 @@ from sync.core.model import TimeSpan
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """`action` and `reason` are stable words that people search by. `before` and `after` are times, never texts."""
+    """`action` and `reason` are stable words that people search by. `before` and `after` are times, never texts.
+
+    `mailbox_id` where the item itself names none.
+    """
 
     action: str
     reason: str = ""
+    mailbox_id: str = ""
     event_id: str | None = None
     booking_id: str | None = None
     before: str = ""
@@ -24,3 +28,9 @@ def span_text(span: TimeSpan | None) -> str:
     if span is None:
         return ""
     return f"{span.start_at:%Y-%m-%d %H:%M} to {span.end_at:%Y-%m-%d %H:%M} UTC"
+
+
+def action_words(kind: type) -> str:
+    """A kind of action as the journal shows it: `UpdateBooking` as `update-booking`."""
+    name = kind.__name__
+    return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("-")

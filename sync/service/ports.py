@@ -10,13 +10,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
+from sync.core.content import EventContent, ShowAs
 from sync.core.model import (
+    Backfill,
     Booking,
+    BookingCursor,
     Breaker,
     Cursor,
     DeadLetter,
     Event,
+    EventAddress,
     JournalEntry,
+    KnownBooking,
     KnownEvent,
     Link,
     Quarantine,
@@ -60,15 +65,81 @@ class SubscriptionOrder:
     expires_at: datetime | None = None
 
 
-class EventAddress(NamedTuple):
-    """Where an event is; ids alone may repeat over mailboxes."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventDraft:
+    """An event to be made for a booking. A repeated `transaction_id` is meant to make no second one."""
 
-    mailbox_id: str
-    event_id: str
+    booking_id: str
+    transaction_id: str
+    span: TimeSpan
+    content: EventContent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventChanges:
+    """What to write into an event; None leaves a field as it is. `booking_id` puts our mark on it, `body` is HTML."""
+
+    booking_id: str | None = None
+    span: TimeSpan | None = None
+    subject: str | None = None
+    location: str | None = None
+    body: str | None = None
+    categories: tuple[str, ...] | None = None
+    show_as: ShowAs | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventBody:
+    """An event's body as HTML, with the etag of the state it was read from."""
+
+    html: str
+    etag: str
+
+
+class BookingVersion(NamedTuple):
+    """The state that a write left a booking in: its etag, and its fingerprint as webhooks will tell it."""
+
+    etag: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedBooking:
+    """A booking as lists show it. `mailbox_id` is its technician's, None where the list does not tell.
+
+    `event_id` only when the booking names an event of its own technician's calendar.
+    """
+
+    booking_id: str
+    etag: str
+    span: TimeSpan
+    mailbox_id: str | None = None
+    event_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookingPage:
+    """A page of bookings. `removed` are ids of deleted ones; `rejected` reasons for rows that could not be read.
+
+    `next_link` leads to the next page, `delta_link` ends a round of changes; a plain list ends with neither.
+    """
+
+    bookings: Sequence[ListedBooking]
+    removed: Sequence[str] = ()
+    rejected: Sequence[str] = ()
+    next_link: str | None = None
+    delta_link: str | None = None
 
 
 class EventCalendar(Protocol):
-    """Outlook calendars. Any method raises `MailboxUnavailable` when the mailbox does not answer to us."""
+    """Outlook calendars. Any method raises `MailboxUnavailable` when the mailbox does not answer to us.
+
+    Errors about a mailbox carry its id.
+    """
+
+    @property
+    def guards_writes(self) -> bool:
+        """Whether Graph has been seen to honour an event's etag; False as long as that is not known."""
 
     async def find_event(self, mailbox_id: str, event_id: str) -> Event | None:
         """The event with its mark, None when Graph says it does not exist (which is one witness, not proof)."""
@@ -79,8 +150,23 @@ class EventCalendar(Protocol):
     async def is_in_calendar(self, mailbox_id: str, event_id: str) -> bool:
         """Whether an event that can still be read is in a calendar, and not among the deleted items."""
 
-    async def update_event_span(self, event: Event, span: TimeSpan) -> Event:
-        """Move the event; answers its new state. Raises `PreconditionFailed`, `NotFound`."""
+    async def find_lookalike(self, mailbox_id: str, span: TimeSpan, number: str) -> Event | None:
+        """The one unmarked single event of exactly that time whose subject contains `number`; None for several."""
+
+    async def create_event(self, mailbox_id: str, draft: EventDraft) -> Event:
+        """Make an event without attendees, so that no mail is sent, in the mailbox's own calendar."""
+
+    async def read_body(self, address: EventAddress) -> EventBody:
+        """Raises `NotFound`."""
+
+    async def update_event(self, address: EventAddress, changes: EventChanges, *, etag: str | None = None) -> Event:
+        """Write what is given, if the event still is at `etag` where Graph honours that; answers its new state.
+
+        Raises `PreconditionFailed`, `NotFound`.
+        """
+
+    async def delete_event(self, address: EventAddress, *, etag: str | None = None) -> None:
+        """Succeeds also when there is none. Raises `PreconditionFailed` as for `update_event`."""
 
     async def read_delta(self, mailbox_id: str, *, window: TimeSpan, link: str | None) -> DeltaPage:
         """A page of a round: `link` None starts one over `window`. Raises `DeltaTokenExpired`."""
@@ -107,19 +193,42 @@ class BookingTable(Protocol):
         """The booking whose columns name this event of this mailbox."""
 
     async def update_booking(
-        self, booking_id: str, *, etag: str, span: TimeSpan | None = None, event: EventAddress | None = None
-    ) -> str:
-        """Write what is given and leave the rest; answers the new etag."""
+        self,
+        booking_id: str,
+        *,
+        etag: str,
+        span: TimeSpan | None = None,
+        event: EventAddress | None = None,
+        clears_event: bool = False,
+        undelivered: str | None = None,
+    ) -> BookingVersion:
+        """Write what is given and leave the rest; an empty `undelivered` clears that column."""
 
-    async def cancel_booking(self, booking_id: str, *, etag: str) -> None:
+    async def cancel_booking(self, booking_id: str, *, etag: str) -> BookingVersion:
         """Set the cancelled status and clear the event id, in one write."""
-
-    async def clear_event_id(self, booking_id: str, *, etag: str) -> None: ...
 
     async def delete_booking(self, booking_id: str, *, etag: str) -> None: ...
 
-    def list_linked_bookings(self, mailbox_id: str, window: TimeSpan) -> AsyncIterator[Booking]:
-        """Bookings of the mailbox's resource within the window that name an event of it and are not cancelled."""
+    def list_bookings(self, mailbox_id: str, window: TimeSpan) -> AsyncIterator[ListedBooking]:
+        """Bookings of the mailbox's resource within the window that are not cancelled."""
+
+    def list_bookings_of_work_order(self, work_order_id: str, *, ending_after: datetime) -> AsyncIterator[str]:
+        """Ids of the work order's bookings that are not over at that time (aware UTC) and not cancelled."""
+
+    async def read_bookings(self, window: TimeSpan, link: str | None) -> BookingPage:
+        """A page of all bookings of user resources within the window that are not cancelled."""
+
+    async def read_booking_changes(self, link: str | None) -> BookingPage:
+        """A page of a round of changes of the whole table: `link` None starts with all rows.
+
+        Raises `DeltaTokenExpired`; `Refused` when the table does not track changes.
+        """
+
+    async def find_mailbox_of_resource(self, resource_id: str) -> str | None:
+        """The Entra object id behind a bookable resource, None when it is not a user's or not there."""
+
+    def list_microsoft_synced(self) -> AsyncIterator[str]:
+        """Entra object ids of the users whose appointments Microsoft's server-side synchronization handles."""
 
     def list_mailboxes(self) -> AsyncIterator[str]:
         """Entra object ids of the users behind active user resources, disabled users left out."""
@@ -128,8 +237,8 @@ class BookingTable(Protocol):
 class StateStore(Protocol):
     """What we remember. All of it can be lost: it costs time, not correctness.
 
-    `save_known_event`, `save_link` and `save_breaker` are conditional on the value's `version` (None: must not exist
-    yet), raise `PreconditionFailed`, and answer the value with its new version.
+    `save_known_event`, `save_known_booking`, `save_link` and `save_breaker` are conditional on the value's `version`
+    (None: must not exist yet), raise `PreconditionFailed`, and answer the value with its new version.
     """
 
     async def find_known_event(self, mailbox_id: str, event_id: str) -> KnownEvent | None: ...
@@ -141,12 +250,33 @@ class StateStore(Protocol):
 
     def list_known_events(self, mailbox_id: str) -> AsyncIterator[KnownEvent]: ...
 
+    async def find_known_booking(self, booking_id: str) -> KnownBooking | None: ...
+
+    async def save_known_booking(self, known: KnownBooking) -> KnownBooking: ...
+
+    async def delete_known_booking(self, booking_id: str) -> None:
+        """Succeeds also when there is none."""
+
     async def find_link(self, booking_id: str) -> Link | None: ...
 
     async def save_link(self, link: Link) -> Link: ...
 
     async def delete_link(self, link: Link) -> None:
         """Succeeds also when there is none. Raises `PreconditionFailed` when somebody else wrote it meanwhile."""
+
+    def list_links(self) -> AsyncIterator[Link]: ...
+
+    async def find_booking_cursor(self) -> BookingCursor | None: ...
+
+    async def save_booking_cursor(self, cursor: BookingCursor) -> None: ...
+
+    async def delete_booking_cursor(self) -> None: ...
+
+    async def find_backfill(self) -> Backfill | None: ...
+
+    async def save_backfill(self, backfill: Backfill) -> None: ...
+
+    async def delete_backfill(self) -> None: ...
 
     async def find_cursor(self, mailbox_id: str) -> Cursor | None: ...
 

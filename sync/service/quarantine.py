@@ -8,7 +8,7 @@ import logging
 from datetime import timedelta
 
 from sync.core.errors import SyncError
-from sync.core.model import Quarantine
+from sync.core.model import Quarantine, QuarantineKind
 from sync.service.ports import Ports
 
 logger = logging.getLogger(__name__)
@@ -21,6 +21,8 @@ async def quarantine_mailbox(mailbox_id: str, error: SyncError, ports: Ports) ->
     """Set a mailbox aside, or wait longer for one that still does not answer."""
     now = ports.clock()
     earlier = await ports.state.find_quarantine(mailbox_id)
+    if earlier is not None and earlier.kind is not QuarantineKind.UNREACHABLE:
+        return
     probes = earlier.probes + 1 if earlier and earlier.probe_at <= now else (earlier.probes if earlier else 0)
     quarantine = Quarantine(
         mailbox_id=mailbox_id,

@@ -5,7 +5,6 @@ The services are written before our tables, and the lease is given back last, so
 it.
 """
 
-import logging
 from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
@@ -17,11 +16,13 @@ from sync.core.actions import (
     ClearEventId,
     DeleteBooking,
     EndEvent,
+    HandOver,
     LeaveAlone,
     LocateEvent,
     LookAgain,
     ReadBooking,
     Reading,
+    Reason,
     RecordAgreement,
     RememberForeign,
     SearchTwin,
@@ -32,7 +33,9 @@ from sync.core.coalescing import Verdict, is_stale, judge
 from sync.core.errors import Busy, NotFound, PreconditionFailed, StaleRead, SyncError
 from sync.core.model import (
     Booking,
+    BookingChange,
     Event,
+    EventAddress,
     EventChange,
     KnownEvent,
     Link,
@@ -43,16 +46,14 @@ from sync.core.model import (
 )
 from sync.core.reconcile import ABSENT, Pair, booking_id_of, decide
 from sync.core.rules import Rules
+from sync.service.booking_memory import remember_own_write
 from sync.service.breaker import passing_deletion
-from sync.service.outcome import Outcome, span_text
-from sync.service.ports import EventAddress, Ports
-
-logger = logging.getLogger(__name__)
+from sync.service.leases import BUSY_DELAY_SECONDS, give_back_event, known_event, lease_event
+from sync.service.outcome import Outcome, action_words, span_text
+from sync.service.ports import BookingVersion, EventChanges, Ports
 
 MAXIMUM_DECISIONS = 3
 """How often a pair is decided anew when somebody else writes first; then the item goes back to the queue."""
-
-BUSY_DELAY_SECONDS = 3.0
 
 
 async def reconcile_event(item: EventChange, ports: Ports, rules: Rules) -> Outcome:
@@ -62,9 +63,7 @@ async def reconcile_event(item: EventChange, ports: Ports, rules: Rules) -> Outc
     `SyncError`, the lease has been given back.
     """
     now = ports.clock()
-    known = await ports.state.find_known_event(item.mailbox_id, item.event_id) or KnownEvent(
-        mailbox_id=item.mailbox_id, event_id=item.event_id
-    )
+    known = await known_event(EventAddress(item.mailbox_id, item.event_id), ports)
     verdict = judge(item, known, now, rules.timing)
     if verdict is Verdict.WAIT:
         raise Busy("Another worker is at this event.", retry_after_seconds=BUSY_DELAY_SECONDS)
@@ -72,33 +71,21 @@ async def reconcile_event(item: EventChange, ports: Ports, rules: Rules) -> Outc
         return Outcome(action="dropped", reason=verdict, event_id=item.event_id, booking_id=known.booking_id)
     if quarantine := await ports.state.find_quarantine(item.mailbox_id):
         return Outcome(action="quarantined", reason=quarantine.reason, event_id=item.event_id)
-    known = await _lease(known, item, now, ports, rules)
+    known = await lease_event(known, item.correlation_id, now, ports, rules)
     try:
         return await _Reconciliation(item, known, now, ports, rules).run()
     except StaleRead:
-        await _give_back(replace(known, doubted_at=now, doubted_by=item.correlation_id), ports)
+        await give_back_event(replace(known, doubted_at=now, doubted_by=item.correlation_id), ports)
         raise
     except SyncError:
-        await _give_back(known, ports)
+        await give_back_event(known, ports)
         raise
 
 
-async def _lease(known: KnownEvent, item: EventChange, now: datetime, ports: Ports, rules: Rules) -> KnownEvent:
-    """Claim the event for this item. A redelivered item gets its own lease back."""
-    try:
-        return await ports.state.save_known_event(
-            replace(known, leased_by=item.correlation_id, leased_until=now + rules.timing.lease)
-        )
-    except PreconditionFailed as error:
-        raise Busy("Another worker was quicker.", retry_after_seconds=BUSY_DELAY_SECONDS) from error
+_NOT_HELD = (Reason.REASSIGNED, Reason.BOOKING_ABSENT, Reason.BOOKING_CANCELLED)
+"""Why an event with a booking's mark is let be that nothing shows to have been the booking's: a copy, most likely."""
 
-
-async def _give_back(known: KnownEvent, ports: Ports) -> None:
-    """Free the event for the next attempt. Should that fail, the lease expires by itself."""
-    try:
-        await ports.state.save_known_event(replace(known, leased_by=None, leased_until=None))
-    except SyncError as error:
-        logger.info("A lease was not given back: %s", error.reason, extra={"action": "lease-left"})
+type _BookingWrite = UpdateBooking | UpdateEvent | AdoptTwin | ClearEventId | CancelBooking
 
 
 class _Reconciliation:
@@ -186,13 +173,19 @@ class _Reconciliation:
         link = await self._find_link(booking_id_of(pair) or self._known.booking_id)
         return await self._read_booking(replace(pair, event=event, link=link))
 
-    async def _perform(self, action: Action, pair: Pair) -> Outcome:
+    async def _perform(self, action: Action, pair: Pair) -> Outcome:  # noqa: PLR0912 - one branch per action
         """Write what was decided, then remember it."""
         match action:
             case RememberForeign():
                 await self._remember(Standing.FOREIGN, pair)
             case LeaveAlone():
-                await self._leave_alone(pair)
+                await self._leave_alone(action, pair)
+            case HandOver():
+                await self._hand_over(action.booking_id, is_deleted=action.reason is Reason.BOOKING_ABSENT)
+                await self._leave_alone(action, pair)
+                if isinstance(pair.event, Event) and isinstance(pair.booking, Booking):
+                    is_moved = pair.event.span != pair.booking.span
+                    return self._outcome(action, pair, before=pair.event.span if is_moved else None)
             case EndEvent():
                 await self._end(pair)
             case LookAgain():
@@ -208,17 +201,27 @@ class _Reconciliation:
                 return await self._update_event(action, pair)
             case AdoptTwin():
                 return await self._adopt_twin(action, pair)
-            case ClearEventId() | CancelBooking() | DeleteBooking():
+            case ClearEventId():
+                written = await self._ports.bookings.update_booking(
+                    action.booking_id, etag=action.etag, clears_event=True
+                )
+                await self._note_write(action, written)
+                if action.hands_over:
+                    await self._hand_over(action.booking_id)
+                await self._end(pair)
+            case CancelBooking() | DeleteBooking():
                 await self._end_booking(action)
                 await self._end(pair)
             case _:
                 assert_never(action)
         return self._outcome(action, pair)
 
-    async def _leave_alone(self, pair: Pair) -> None:
+    async def _leave_alone(self, action: LeaveAlone | HandOver, pair: Pair) -> None:
         """Remember an event that is a booking's as such, so that a sweep asks about it when it is gone."""
-        is_ours = isinstance(pair.event, Event) and booking_id_of(pair) is not None
-        if is_ours and isinstance(pair.event, Event) and self._known.standing is Standing.UNKNOWN:
+        is_unknown = isinstance(pair.event, Event) and self._known.standing is Standing.UNKNOWN
+        if is_unknown and isinstance(action, LeaveAlone) and action.reason in _NOT_HELD:
+            await self._remember(Standing.FOREIGN, pair, booking_id=booking_id_of(pair))
+        elif is_unknown and isinstance(pair.event, Event) and booking_id_of(pair) is not None:
             await self._remember(Standing.LINKED, pair, booking_id=booking_id_of(pair), span=pair.event.span)
         else:
             await self._remember(self._known.standing, pair)
@@ -232,24 +235,50 @@ class _Reconciliation:
 
     async def _update_booking(self, action: UpdateBooking, pair: Pair) -> Outcome:
         assert isinstance(pair.event, Event)
-        etag = await self._ports.bookings.update_booking(
+        written = await self._ports.bookings.update_booking(
             action.booking_id,
             etag=action.etag,
             span=action.span,
             event=_address(pair) if action.names_event else None,
+            undelivered=_undelivered(action, pair),
         )
-        await self._agree(pair, pair.event.span, booking_etag=etag)
+        await self._note_write(action, written)
+        await self._agree(pair, pair.event.span, booking_etag=written.etag)
         before = action.loser or (pair.link.agreed if pair.link else None)
         return self._outcome(action, pair, before=before, after=action.span)
 
     async def _update_event(self, action: UpdateEvent, pair: Pair) -> Outcome:
         assert isinstance(pair.event, Event)
-        moved = await self._ports.calendar.update_event_span(pair.event, action.span)
+        changes = EventChanges(span=action.span)
+        moved = await self._ports.calendar.update_event(_address(pair), changes, etag=pair.event.etag)
+        moved = replace(moved, booking_id=pair.event.booking_id)  # The answer to a PATCH does not show the mark.
         etag = None
         if action.names_event:
-            etag = await self._ports.bookings.update_booking(action.booking_id, etag=action.etag, event=_address(pair))
+            written = await self._ports.bookings.update_booking(
+                action.booking_id, etag=action.etag, event=_address(pair), undelivered=_undelivered(action, pair)
+            )
+            await self._note_write(action, written)
+            etag = written.etag
         await self._agree(replace(pair, event=moved), action.span, booking_etag=etag, is_own_write=True)
         return self._outcome(action, pair, before=action.loser or pair.event.span, after=action.span)
+
+    async def _hand_over(self, booking_id: str, *, is_deleted: bool = False) -> None:
+        """Queue a look at the booking, with this event in hand."""
+        await self._ports.queue.put(
+            BookingChange(
+                booking_id=booking_id,
+                received_at=self._ports.clock(),
+                correlation_id=self._item.correlation_id,
+                source=Source.SWEEP,
+                is_deleted=is_deleted,
+                mailbox_id=self._item.mailbox_id,
+                event_id=self._item.event_id,
+            )
+        )
+
+    async def _note_write(self, action: _BookingWrite, written: BookingVersion) -> None:
+        """So that the webhook of our own write costs no read."""
+        await remember_own_write(action.booking_id, action.etag, written, self._ports)
 
     async def _adopt_twin(self, action: AdoptTwin, pair: Pair) -> Outcome:
         """Hand the booking over to the twin; the twin's times are then compared as work of its own."""
@@ -257,14 +286,17 @@ class _Reconciliation:
         address = EventAddress(twin.mailbox_id, twin.event_id)
         # First, so that no crash leaves the booking to an event that we take for foreign.
         await self._know_as_linked(address, action.booking_id)
-        etag = await self._ports.bookings.update_booking(action.booking_id, etag=action.etag, event=address)
+        written = await self._ports.bookings.update_booking(action.booking_id, etag=action.etag, event=address)
+        await self._note_write(action, written)
         if pair.link is not None:
             await self._ports.state.save_link(
                 replace(
                     pair.link,
                     mailbox_id=twin.mailbox_id,
                     event_id=twin.event_id,
-                    booking_etag=etag,
+                    booking_etag=written.etag,
+                    event_etag="",
+                    written={},
                     generation=pair.link.generation + 1,
                 )
             )
@@ -281,21 +313,17 @@ class _Reconciliation:
         return self._outcome(action, pair)
 
     async def _know_as_linked(self, address: EventAddress, booking_id: str) -> None:
-        earlier = await self._ports.state.find_known_event(*address) or KnownEvent(
-            mailbox_id=address.mailbox_id, event_id=address.event_id
-        )
+        earlier = await known_event(address, self._ports)
         await self._ports.state.save_known_event(
             replace(earlier, standing=Standing.LINKED, booking_id=booking_id, remembered_until=None)
         )
 
-    async def _end_booking(self, action: ClearEventId | CancelBooking | DeleteBooking) -> None:
+    async def _end_booking(self, action: CancelBooking | DeleteBooking) -> None:
         bookings = self._ports.bookings
-        if isinstance(action, ClearEventId):
-            await bookings.clear_event_id(action.booking_id, etag=action.etag)
-            return
         async with passing_deletion(self._item.mailbox_id, self._ports, self._rules):
             if isinstance(action, CancelBooking):
-                await bookings.cancel_booking(action.booking_id, etag=action.etag)
+                written = await bookings.cancel_booking(action.booking_id, etag=action.etag)
+                await self._note_write(action, written)
             else:
                 await bookings.delete_booking(action.booking_id, etag=action.etag)
 
@@ -311,7 +339,9 @@ class _Reconciliation:
     async def _save_link(self, pair: Pair, span: TimeSpan, booking_etag: str | None) -> None:
         """Write the link when it says something new. A new event for the booking raises its generation."""
         link, booking = pair.link, pair.booking
+        assert isinstance(pair.event, Event)
         if isinstance(booking, Booking):
+            own = link if link is not None and link.is_of(*_address(pair)) else None
             wanted = Link(
                 booking_id=booking.booking_id,
                 mailbox_id=pair.mailbox_id,
@@ -319,12 +349,17 @@ class _Reconciliation:
                 agreed=span,
                 phase=booking.phase,
                 booking_etag=booking_etag or booking.etag,
-                generation=_generation(link, pair),
+                event_etag=pair.event.etag,
+                written=own.written if own else {},
+                leftover=link.leftover or (link.address if own is None else None) if link else None,
+                generation=link.generation + (own is None) if link else 1,
                 version=link.version if link else None,
             )
         else:
             assert link is not None, "a pair agrees by its link or by its booking"
-            wanted = replace(link, agreed=span, booking_etag=booking_etag or link.booking_etag)
+            wanted = replace(
+                link, agreed=span, booking_etag=booking_etag or link.booking_etag, event_etag=pair.event.etag
+            )
         if wanted != link:
             await self._ports.state.save_link(wanted)
 
@@ -370,7 +405,7 @@ class _Reconciliation:
         self, action: Action, pair: Pair, *, before: TimeSpan | None = None, after: TimeSpan | None = None
     ) -> Outcome:
         return Outcome(
-            action=_words(type(action).__name__),
+            action=action_words(type(action)),
             reason=getattr(action, "reason", ""),
             event_id=pair.event_id,
             booking_id=booking_id_of(pair) or self._known.booking_id,
@@ -383,12 +418,7 @@ def _address(pair: Pair) -> EventAddress:
     return EventAddress(pair.mailbox_id, pair.event_id)
 
 
-def _generation(link: Link | None, pair: Pair) -> int:
-    if link is None:
-        return 1
-    return link.generation if link.is_of(pair.mailbox_id, pair.event_id) else link.generation + 1
-
-
-def _words(name: str) -> str:
-    """`UpdateBooking` as `update-booking`."""
-    return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("-")
+def _undelivered(action: UpdateBooking | UpdateEvent, pair: Pair) -> str | None:
+    """A booking that names its event is not undelivered any more."""
+    is_marked = isinstance(pair.booking, Booking) and pair.booking.undelivered
+    return "" if action.names_event and is_marked else None

@@ -6,7 +6,7 @@ so a crash repeats a round and loses nothing.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -18,6 +18,7 @@ from sync.core.model import (
     KnownEvent,
     MailboxJob,
     MailboxTask,
+    QuarantineKind,
     Source,
     Standing,
     TimeSpan,
@@ -26,6 +27,7 @@ from sync.core.model import (
 from sync.core.rules import Rules
 from sync.core.sweeping import Findings, breaker_holds, judge_round, needs_full_round, window_at
 from sync.core.work import MAILBOX_TASKS_QUEUE, item_to_text
+from sync.service.booking_items import booking_change, is_done_with, queue_all, was_left_unfinished
 from sync.service.breaker import clear, hold
 from sync.service.disposal import bury
 from sync.service.outcome import Outcome
@@ -61,7 +63,8 @@ async def sweep_mailbox(task: MailboxTask, ports: Ports, rules: Rules) -> Outcom
     """Sweep one calendar. Also the probe of a quarantined mailbox, which it takes back into work when it answers."""
     now = ports.clock()
     quarantine = await ports.state.find_quarantine(task.mailbox_id)
-    if quarantine is not None and quarantine.probe_at > now and task.source is not Source.REPLAY:
+    is_to_be_probed = quarantine is None or quarantine.probe_at <= now or task.source is Source.REPLAY
+    if quarantine is not None and (not is_to_be_probed or quarantine.kind is QuarantineKind.MICROSOFT_SYNC):
         return Outcome(action="quarantined", reason=quarantine.reason)
     if quarantine is not None:
         task = replace(task, is_full=True)  # Whatever was dropped meanwhile must be found.
@@ -76,9 +79,12 @@ async def sweep_mailbox(task: MailboxTask, ports: Ports, rules: Rules) -> Outcom
         error = InvalidPayload("; ".join(one_round.rejected[:5]), operation="calendarView.delta")
         # The cursor will have passed the entry, so a replay reads the whole window.
         await bury(MAILBOX_TASKS_QUEUE, item_to_text(replace(task, is_full=True)), error, task, ports)
-    findings = await _judge(task.mailbox_id, one_round, now, ports)
+    known = await _known_events(task.mailbox_id, one_round, ports)
+    bookings = await _list_bookings(task.mailbox_id, one_round, known.values(), ports)
+    findings = await _judge(one_round, known, bookings, now, ports)
     findings = await _hold_flood(task.mailbox_id, findings, one_round, now, ports, rules)
     await _queue(_changes(task.mailbox_id, findings.changed, findings.removed, read_at, ports), ports)
+    await queue_all([booking_change(booking_id, ports) for booking_id in bookings.unfinished], ports)
     if findings.held:
         # The cursor stays where it is, so that the next sweep comes to the same question.
         return Outcome(action="breaker-held", reason=f"{findings.held} of {findings.linked} linked events are gone")
@@ -90,7 +96,10 @@ async def sweep_mailbox(task: MailboxTask, ports: Ports, rules: Rules) -> Outcom
     kind = "full" if one_round.is_full else "delta"
     return Outcome(
         action="swept",
-        reason=f"{kind}: {len(findings.changed)} changed, {len(findings.removed)} seem gone",
+        reason=(
+            f"{kind}: {len(findings.changed)} events changed, {len(findings.removed)} seem gone, "
+            f"{len(bookings.unfinished)} bookings to look at"
+        ),
         is_news=one_round.is_full or bool(findings.changed or findings.removed),
     )
 
@@ -126,21 +135,51 @@ async def _read_pages(mailbox_id: str, one_round: _Round, link: str | None, port
         link = page.next_link
 
 
-async def _judge(mailbox_id: str, one_round: _Round, now: datetime, ports: Ports) -> Findings:
-    """Compare the round with our memory and, in a full round, with what Dataverse expects in this calendar."""
+async def _known_events(mailbox_id: str, one_round: _Round, ports: Ports) -> dict[str, KnownEvent]:
+    """What we remember of the mailbox's events, by id; nothing where an idle round asks for nothing."""
     if not one_round.is_full and not one_round.seen and not one_round.removed:
-        return Findings(changed={}, removed=(), linked=0)
-    known = {one.event_id: one async for one in ports.state.list_known_events(mailbox_id)}
-    expected: set[str] = set()
+        return {}
+    return {one.event_id: one async for one in ports.state.list_known_events(mailbox_id)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Bookings:
+    """What Dataverse says of a calendar: the events that it expects there, and bookings that are not dealt with."""
+
+    expected: frozenset[str] = frozenset()
+    unfinished: tuple[str, ...] = ()
+
+
+async def _list_bookings(mailbox_id: str, one_round: _Round, known: Collection[KnownEvent], ports: Ports) -> _Bookings:
+    """In a full round the bookings of the window, some of which have entered it without anybody's doing.
+
+    And those that have an event here without being in the list, if the last change of theirs could not be followed:
+    they have left the window, or the technician, while the mailbox was out of reach.
+    """
+    if not one_round.is_full:
+        return _Bookings()
+    listed = [booking async for booking in ports.bookings.list_bookings(mailbox_id, one_round.window)]
+    unfinished = [booking.booking_id for booking in listed if not await is_done_with(booking, ports)]
+    elsewhere = {one.booking_id for one in known if one.standing is Standing.LINKED and one.booking_id}
+    missing = sorted(elsewhere.difference(booking.booking_id for booking in listed))
+    unfinished += [booking_id for booking_id in missing if await was_left_unfinished(booking_id, ports)]
+    return _Bookings(
+        expected=frozenset(booking.event_id for booking in listed if booking.event_id),
+        unfinished=tuple(unfinished),
+    )
+
+
+async def _judge(
+    one_round: _Round, known: Mapping[str, KnownEvent], bookings: _Bookings, now: datetime, ports: Ports
+) -> Findings:
+    """Compare the round with our memory and, in a full round, with what Dataverse expects in this calendar."""
     if one_round.is_full:
-        bookings = ports.bookings.list_linked_bookings(mailbox_id, one_round.window)
-        expected = {booking.event_id async for booking in bookings if booking.event_id}
-        await _prune([one for one in known.values() if one.event_id not in expected], now, ports)
+        await _prune([one for one in known.values() if one.event_id not in bookings.expected], now, ports)
     return judge_round(
         seen=one_round.seen,
         reported_removed=one_round.removed,
         known=known,
-        expected=expected,
+        expected=bookings.expected,
         window=one_round.window,
         is_full=one_round.is_full,
         now=now,
@@ -156,10 +195,19 @@ async def _prune(known: Iterable[KnownEvent], now: datetime, ports: Ports) -> No
             is_over = one.remembered_until is not None and one.remembered_until < now
         if not is_over:
             continue
-        link = await ports.state.find_link(one.booking_id) if one.booking_id else None
-        if link is not None and link.is_of(one.mailbox_id, one.event_id):
-            await ports.state.delete_link(link)
+        if one.booking_id is not None:
+            await _forget_booking(one, one.booking_id, ports)
         await ports.state.delete_known_event(one.mailbox_id, one.event_id)
+
+
+async def _forget_booking(known: KnownEvent, booking_id: str, ports: Ports) -> None:
+    """Drop what belongs to an event that is forgotten, unless its booking has another one by now."""
+    link = await ports.state.find_link(booking_id)
+    if link is not None and not link.is_of(known.mailbox_id, known.event_id):
+        return
+    if link is not None:
+        await ports.state.delete_link(link)
+    await ports.state.delete_known_booking(booking_id)
 
 
 async def _hold_flood(

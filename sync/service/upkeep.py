@@ -30,6 +30,7 @@ from sync.core.model import (
 )
 from sync.core.rules import Rules
 from sync.core.subscriptions import RENEWAL_QUIET, Change, PlannedChange, expiry_for, plan_changes
+from sync.service.coexistence import keep_apart
 from sync.service.outcome import Outcome
 from sync.service.ports import Ports, SubscriptionOrder
 from sync.service.quarantine import quarantine_mailbox
@@ -53,6 +54,7 @@ async def maintain_subscriptions(ports: Ports, rules: Rules, *, until: datetime)
     one. Raises `TransientError` when even the lists cannot be read; the next run tries again.
     """
     wanted = {mailbox_id async for mailbox_id in wanted_mailboxes(ports, rules)}
+    await keep_apart(wanted, ports, rules)
     actual = [one async for one in ports.calendar.list_subscriptions()]
     unwanted = {one.mailbox_id for one in actual} - wanted
     if actual and (not wanted or (len(unwanted) > REMOVALS_UNASKED and len(unwanted) > len(actual) / 2)):

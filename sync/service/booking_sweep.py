@@ -1,0 +1,158 @@
+"""The sweep of the booking table: reads what changed in Dynamics since the last time and queues what a webhook missed.
+
+One cursor for the whole table, because change tracking takes no filter (Dataverse documentation,
+use-change-tracking-synchronize-data-external-systems). It is saved only after everything that was read is queued.
+Deleted bookings are reported by id alone; what event they had, the links know.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sync.core.errors import DeltaTokenExpired, ServiceUnavailable
+from sync.core.model import (
+    BOOKINGS,
+    BookingCursor,
+    Breaker,
+    Link,
+    TimeSpan,
+)
+from sync.core.rules import Rules
+from sync.core.sweeping import breaker_holds, window_at
+from sync.service.booking_items import booking_change, is_done_with, queue_all
+from sync.service.breaker import clear, hold
+from sync.service.ports import BookingPage, ListedBooking, Ports
+from sync.service.sweeping import queue_sweeps
+
+logger = logging.getLogger(__name__)
+
+ROWS_AT_ONCE = 16
+
+
+@dataclass(slots=True)
+class _Round:
+    """What the pages of one round said. A booking may be on several; the last word counts.
+
+    `links` are those that there were when the round began, by booking, in a full round only.
+    """
+
+    began_at: datetime
+    links: Mapping[str, Link] | None = None
+    listed: dict[str, ListedBooking] = field(default_factory=dict)
+    removed: set[str] = field(default_factory=set)
+    delta_link: str = ""
+
+
+async def sweep_bookings(ports: Ports, rules: Rules) -> Counter[str]:
+    """Queue every booking whose state is not the one that was last dealt with; answers how many, by kind.
+
+    Raises `TransientError`; the next run begins where the last complete one ended.
+    """
+    cursor = await ports.state.find_booking_cursor()
+    one_round = await _read_round(cursor, ports)
+    window = window_at(one_round.began_at, rules.window)
+    changed = await _changed(one_round, window, ports)
+    await queue_all([booking_change(one.booking_id, ports, etag=one.etag) for one in changed], ports)
+    gone = await _gone(one_round, ports)
+    if await _is_flood(gone, window, ports, rules, one_round.began_at):
+        return Counter(changed=len(changed), held=len(gone))
+    await queue_all([booking_change(link.booking_id, ports, is_deleted=True) for link in gone], ports)
+    is_full = one_round.links is not None
+    if is_full and cursor is not None:
+        await queue_sweeps(ports, rules, is_full=True)
+    await ports.state.save_booking_cursor(BookingCursor(delta_link=one_round.delta_link, began_at=one_round.began_at))
+    logger.info(
+        "Swept bookings (%s): %d changed, %d gone.",
+        "full" if is_full else "delta",
+        len(changed),
+        len(gone),
+        extra={"action": "bookings-swept"},
+    )
+    return Counter(changed=len(changed), gone=len(gone))
+
+
+async def _read_round(cursor: BookingCursor | None, ports: Ports) -> _Round:
+    """A round of changes, or a full one when there is no usable cursor."""
+    if cursor is not None:
+        try:
+            return await _read_pages(_Round(ports.clock()), cursor.delta_link, ports)
+        except DeltaTokenExpired:
+            logger.warning("The change tracking token expired: full round.", extra={"action": "delta-expired"})
+    began_at = ports.clock()
+    links = {link.booking_id: link async for link in ports.state.list_links()}
+    try:
+        return await _read_pages(_Round(began_at, links), None, ports)
+    except DeltaTokenExpired as error:
+        raise ServiceUnavailable("A full round's own token expired.", operation="booking.delta") from error
+
+
+async def _read_pages(one_round: _Round, link: str | None, ports: Ports) -> _Round:
+    while True:
+        page: BookingPage = await ports.bookings.read_booking_changes(link)
+        for booking in page.bookings:
+            one_round.listed[booking.booking_id] = booking
+            one_round.removed.discard(booking.booking_id)
+        for booking_id in page.removed:
+            one_round.removed.add(booking_id)
+            one_round.listed.pop(booking_id, None)
+        for reason in page.rejected:
+            logger.error("A booking cannot be read: %s", reason, extra={"action": "unreadable"})
+        if page.delta_link is not None:
+            one_round.delta_link = page.delta_link
+            return one_round
+        if page.next_link is None:
+            raise ServiceUnavailable("A round of changes ended without a link.", operation="booking.delta")
+        link = page.next_link
+
+
+async def _changed(one_round: _Round, window: TimeSpan, ports: Ports) -> list[ListedBooking]:
+    """The bookings to look at: linked, or in the window, and not as they were dealt with.
+
+    Of a full round the linked ones only: it lists every booking there ever was, and full rounds of the calendars find
+    those that are to have an event.
+    """
+    bookings = list(one_round.listed.values())
+
+    async def needs_a_look(booking: ListedBooking) -> bool:
+        if one_round.links is not None and booking.booking_id not in one_round.links:
+            return False
+        if await is_done_with(booking, ports):
+            return False
+        if booking.span.overlaps(window) or one_round.links is not None:
+            return True
+        return await ports.state.find_link(booking.booking_id) is not None
+
+    wanted: list[ListedBooking] = []
+    for start in range(0, len(bookings), ROWS_AT_ONCE):
+        some = bookings[start : start + ROWS_AT_ONCE]
+        answers = await asyncio.gather(*(needs_a_look(one) for one in some))
+        wanted += [one for one, is_needed in zip(some, answers, strict=True) if is_needed]
+    return wanted
+
+
+async def _gone(one_round: _Round, ports: Ports) -> list[Link]:
+    """The links of the bookings that were reported deleted or, in a full round, are missing."""
+    if one_round.links is not None:
+        return [link for booking_id, link in sorted(one_round.links.items()) if booking_id not in one_round.listed]
+    found = [await ports.state.find_link(booking_id) for booking_id in sorted(one_round.removed)]
+    return [link for link in found if link is not None]
+
+
+async def _is_flood(gone: Sequence[Link], window: TimeSpan, ports: Ports, rules: Rules, now: datetime) -> bool:
+    """Whether so many linked bookings are gone that a person must look first; the cursor then stays where it is.
+
+    Those in the window count: visits long past would dilute the share, and their events stay anyhow.
+    """
+    breaker = await ports.state.find_breaker(BOOKINGS) or Breaker(mailbox_id=BOOKINGS)
+    count = sum(link.agreed.overlaps(window) for link in gone)
+    if count > rules.breaker.number:
+        linked = sum([link.agreed.overlaps(window) async for link in ports.state.list_links()])
+        if breaker_holds(count, linked, breaker, now, rules.breaker):
+            await hold(BOOKINGS, ports, total=count)
+            return True
+    if breaker.held_since is not None:
+        await clear(BOOKINGS, ports)
+    return False
