@@ -15,17 +15,20 @@ from math import ceil
 
 from sync.core.errors import PreconditionFailed, Refused
 from sync.core.model import (
+    Backfill,
+    BookingCursor,
     Breaker,
     Cursor,
     DeadLetter,
     JournalEntry,
+    KnownBooking,
     KnownEvent,
     Link,
     Quarantine,
     SubscriptionRecord,
     WorkItem,
 )
-from sync.core.work import EVENT_CHANGES_QUEUE, MAILBOX_TASKS_QUEUE, POISON_SUFFIX, item_to_text, queue_of
+from sync.core.work import POISON_SUFFIX, QUEUES, item_to_text, queue_of
 from sync.service.ports import Clock
 
 type Checkpoint = Callable[[str], Awaitable[None]]
@@ -91,8 +94,11 @@ class FakeStateStore(FakePort):
         super().__init__()
         self._versions = count(1)
         self._events: dict[tuple[str, str], KnownEvent] = {}
+        self._bookings: dict[str, KnownBooking] = {}
         self._links: dict[str, Link] = {}
         self._cursors: dict[str, Cursor] = {}
+        self._booking_cursor: BookingCursor | None = None
+        self._backfill: Backfill | None = None
         self._quarantines: dict[str, Quarantine] = {}
         self._breakers: dict[str, Breaker] = {}
         self._subscriptions: dict[str, SubscriptionRecord] = {}
@@ -101,6 +107,7 @@ class FakeStateStore(FakePort):
         """As if somebody had deleted the tables."""
         for table in (
             self._events,
+            self._bookings,
             self._links,
             self._cursors,
             self._quarantines,
@@ -108,6 +115,8 @@ class FakeStateStore(FakePort):
             self._subscriptions,
         ):
             table.clear()
+        self._booking_cursor = None
+        self._backfill = None
 
     async def find_known_event(self, mailbox_id: str, event_id: str) -> KnownEvent | None:
         async with self._operation("find_known_event"):
@@ -127,13 +136,25 @@ class FakeStateStore(FakePort):
         for known in listed:
             yield known
 
+    async def find_known_booking(self, booking_id: str) -> KnownBooking | None:
+        async with self._operation("find_known_booking"):
+            return self._bookings.get(booking_id)
+
+    async def save_known_booking(self, known: KnownBooking) -> KnownBooking:
+        async with self._operation("save_known_booking"):
+            return self._save(self._bookings, known.booking_id, known)
+
+    async def delete_known_booking(self, booking_id: str) -> None:
+        async with self._operation("delete_known_booking"):
+            self._bookings.pop(booking_id, None)
+
     async def find_link(self, booking_id: str) -> Link | None:
         async with self._operation("find_link"):
             return self._links.get(booking_id)
 
     async def save_link(self, link: Link) -> Link:
         async with self._operation("save_link"):
-            return self._save(self._links, link.booking_id, link)
+            return self._save(self._links, link.booking_id, replace(link, written=dict(link.written)))
 
     async def delete_link(self, link: Link) -> None:
         async with self._operation("delete_link"):
@@ -141,6 +162,36 @@ class FakeStateStore(FakePort):
             if stored is not None and stored.version != link.version:
                 raise PreconditionFailed(f"{link.booking_id} was written by somebody else", status=412)
             self._links.pop(link.booking_id, None)
+
+    async def list_links(self) -> AsyncIterator[Link]:
+        async with self._operation("list_links"):
+            listed = list(self._links.values())
+        for link in listed:
+            yield link
+
+    async def find_booking_cursor(self) -> BookingCursor | None:
+        async with self._operation("find_booking_cursor"):
+            return self._booking_cursor
+
+    async def save_booking_cursor(self, cursor: BookingCursor) -> None:
+        async with self._operation("save_booking_cursor"):
+            self._booking_cursor = cursor
+
+    async def delete_booking_cursor(self) -> None:
+        async with self._operation("delete_booking_cursor"):
+            self._booking_cursor = None
+
+    async def find_backfill(self) -> Backfill | None:
+        async with self._operation("find_backfill"):
+            return self._backfill
+
+    async def save_backfill(self, backfill: Backfill) -> None:
+        async with self._operation("save_backfill"):
+            self._backfill = backfill
+
+    async def delete_backfill(self) -> None:
+        async with self._operation("delete_backfill"):
+            self._backfill = None
 
     async def find_cursor(self, mailbox_id: str) -> Cursor | None:
         async with self._operation("find_cursor"):
@@ -204,7 +255,7 @@ class FakeStateStore(FakePort):
         for record in listed:
             yield record
 
-    def _save[K, V: (KnownEvent, Link, Breaker)](self, table: dict[K, V], key: K, value: V) -> V:
+    def _save[K, V: (KnownEvent, KnownBooking, Link, Breaker)](self, table: dict[K, V], key: K, value: V) -> V:
         stored = table.get(key)
         if value.version != (stored.version if stored else None):
             raise PreconditionFailed(f"{key} was written by somebody else", status=412)
@@ -314,8 +365,7 @@ class FakeWorkQueue(FakePort):
     async def approximate_lengths(self) -> dict[str, int]:
         async with self._operation("approximate_lengths"):
             lengths = Counter(message.queue for message in self._messages.values())
-        queues = (EVENT_CHANGES_QUEUE, MAILBOX_TASKS_QUEUE)
-        return {name: lengths[name] for queue in queues for name in (queue, queue + POISON_SUFFIX)}
+        return {name: lengths[name] for queue in QUEUES for name in (queue, queue + POISON_SUFFIX)}
 
     def messages(self, queue: str) -> list[QueueMessage]:
         """All of a queue, taken and delayed ones too, in the order in which they become visible."""

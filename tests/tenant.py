@@ -22,34 +22,50 @@ from local.dataverse.server import SWITCHES as DATAVERSE_SWITCHES
 from local.dataverse.server import DataverseSimulator
 from local.graph.door import DoorAnswer
 from local.graph.events import Access
+from local.graph.odata import property_id
 from local.graph.server import build_app
 from local.graph.simulator import GraphSimulator
-from local.sample import TENANT_ID, Sample, SampleBooking, Technician, build_sample
+from local.sample import BOOKING_ID_PROPERTY, TENANT_ID, Sample, SampleBooking, Technician, build_sample
 from local.switchboard import APP_TOKEN, PERSON_TOKEN, Switchboard, WorldClock
-from sync.adapters.dataverse import DataverseClient, open_http
+from sync.adapters.dataverse import DataverseClient
+from sync.adapters.dataverse_http import DataverseHttp, open_http
+from sync.adapters.dataverse_setup import DataverseSetup
 from sync.adapters.dataverse_wire import classify_dataverse_failure
 from sync.adapters.graph import GraphClient, open_graph
 from sync.adapters.graph_wire import classify_graph_failure
 from sync.adapters.static_token import StaticTokenCredential
 from sync.adapters.transport import Classify, Transport
+from sync.core.errors import TransientError
 from sync.core.model import JournalEntry, MailboxJob, Source
 from sync.core.notifications import accept_changes, accept_lifecycle, client_state
+from sync.core.registration import plan_setup, wanted_parts
 from sync.core.rules import Rules
 from sync.core.subscriptions import SubscriptionPolicy
-from sync.core.work import EVENT_CHANGES_QUEUE, MAILBOX_TASKS_QUEUE, POISON_SUFFIX
+from sync.core.webhooks import WEBHOOK_SECRET_HEADER
+from sync.core.work import (
+    BOOKING_CHANGES_QUEUE,
+    EVENT_CHANGES_QUEUE,
+    MAILBOX_TASKS_QUEUE,
+    POISON_SUFFIX,
+    QUEUES,
+)
+from sync.service.booking_sweep import sweep_bookings
 from sync.service.disposal import collect_poison
-from sync.service.handlers import handle_event_change, handle_mailbox_task
-from sync.service.intake import Door, Reply, answer_post
+from sync.service.handlers import handle_booking_change, handle_event_change, handle_mailbox_task
+from sync.service.installing import install
+from sync.service.intake import Door, Reply, answer_post, answer_webhook
 from sync.service.ports import Ports
 from sync.service.sweeping import mailbox_task, queue_sweeps
 from sync.service.upkeep import maintain_subscriptions
 from sync.settings import MAXIMUM_DEQUEUE_COUNT
 from tests.fakes import FakeDeadLetters, FakeJournal, FakeStateStore, FakeWorkQueue, QueueMessage
+from tests.unit.values import TEMPLATES
 
 GRAPH_URL = "http://127.0.0.1:7080/v1.0"
 DATAVERSE_URL = "http://127.0.0.1:7090"
 PUBLIC_URL = "http://127.0.0.1:7071"
 SECRET = "a-secret-of-the-tests-with-enough-characters"
+WEBHOOK_SECRET = "a-webhook-secret-of-the-tests-long-enough"
 START = datetime(2026, 11, 18, 9, 0, tzinfo=UTC)
 """A Wednesday; the sample visits lie in the week after."""
 
@@ -72,7 +88,9 @@ class Tenant:
         self.graph = GraphSimulator(today=START.date(), clock=self.clock, seed=seed, door=self)
         self.graph.switchboard.set_switches(dict(switches or {}))
         self.dataverse = DataverseSimulator(
-            today=START.date(), switchboard=Switchboard(switches=DATAVERSE_SWITCHES, clock=self.clock, seed=seed)
+            today=START.date(),
+            switchboard=Switchboard(switches=DATAVERSE_SWITCHES, clock=self.clock, seed=seed),
+            door=_WebhookDoor(self),
         )
         self._graph_transport: httpx.AsyncBaseTransport = httpx.ASGITransport(app=build_app(self.graph))
         self._dataverse_transport: httpx.AsyncBaseTransport = httpx.ASGITransport(app=self.dataverse.app)
@@ -84,11 +102,16 @@ class Tenant:
             subscriptions=SubscriptionPolicy(
                 notification_url=f"{PUBLIC_URL}/api/graph/notifications",
                 lifecycle_url=f"{PUBLIC_URL}/api/graph/lifecycle",
-            )
+            ),
+            templates=TEMPLATES,
         )
         self.settle_seconds = 3.0
         self.replies: list[Reply] = []
+        self.failed_timers: list[TransientError] = []
         self.door_is_open = True
+        """Whether the app answers Graph."""
+        self.webhook_door_is_open = True
+        """Whether the app answers Dataverse."""
         self._ids = count(1)
         self._random = random.Random(seed)
         self.ports = self.build_ports()
@@ -110,10 +133,15 @@ class Tenant:
     async def small(cls, *, technician: int = 3, **switches: Any) -> Self:
         """A started tenant that syncs one technician's mailbox, by default one of two visits: quick to start."""
         tenant = cls(switches=switches)
-        tenant.technician = tenant.sample.technicians[technician]
-        tenant.rules = replace(tenant.rules, mailboxes=(tenant.technician.mailbox_id,))
+        tenant.sync_only(technician)
         await tenant.start()
         return tenant
+
+    def sync_only(self, *technicians: int) -> None:
+        """Narrow the sync to the mailboxes of some of the sample's technicians, of whom the first is `technician`."""
+        some = [self.sample.technicians[index] for index in technicians]
+        self.technician = some[0]
+        self.rules = replace(self.rules, mailboxes=tuple(one.mailbox_id for one in some))
 
     def build_ports(self) -> Ports:
         """Ports as one more instance of the app would have them, over the same state."""
@@ -146,13 +174,13 @@ class Tenant:
         )
 
     def _dataverse_client(self) -> DataverseClient:
-        return DataverseClient(
+        http = DataverseHttp(
             open_http(transport=self._dataverse_transport),
             StaticTokenCredential(APP_TOKEN),
             self._transport(classify_dataverse_failure),
             url=DATAVERSE_URL,
-            clock=self.clock.now,
         )
+        return DataverseClient(http, clock=self.clock.now)
 
     def _transport(self, classify: Classify) -> Transport:
         return Transport(classify=classify, clock=self.clock.now, sleep=self.sleep, random=self._random)
@@ -170,6 +198,7 @@ class Tenant:
             clock=self.clock.now,
             new_id=self.new_id,
             settle_seconds=self.settle_seconds,
+            webhook_secrets=(WEBHOOK_SECRET,),
         )
 
     async def post(self, url: str, body: bytes, content_type: str, timeout_seconds: float) -> DoorAnswer:  # noqa: ARG002
@@ -183,8 +212,21 @@ class Tenant:
         self.replies.append(reply)
         return DoorAnswer(status=reply.status, content_type="text/plain; charset=utf-8", text=reply.text)
 
+    async def post_webhook(self, body: bytes, secret: str | None) -> Reply:
+        """The app's HTTP function for webhooks, as Dataverse sees it."""
+        if not self.webhook_door_is_open:
+            raise TimeoutError("nobody answers")
+        reply = await answer_webhook(body, secret, lambda: self.door)
+        self.replies.append(reply)
+        return reply
+
     async def start(self) -> None:
-        """Subscribe everybody, sweep everybody, and forget what that cost."""
+        """Register, subscribe everybody, sweep everything, and forget what that cost.
+
+        A subscribed mailbox is swept in full, so that every booking of the window has been delivered in the end, and
+        every echo has come back.
+        """
+        await register_webhooks(self.dispatcher)
         await self.maintain()
         await self.settle()
         await self.sweep()
@@ -195,33 +237,60 @@ class Tenant:
         return await maintain_subscriptions(self.ports, self.rules, until=self.clock.now() + timedelta(minutes=8))
 
     async def sweep(self, *mailboxes: str, is_full: bool = False) -> None:
-        """Queue sweeps of the given mailboxes, or of all as the timer does."""
+        """Queue sweeps of the given mailboxes; or of all, and sweep the bookings, as the timers do.
+
+        A timer that fails is logged by the host, and runs again when its time comes.
+        """
         for mailbox_id in mailboxes:
             task = mailbox_task(mailbox_id, MailboxJob.SWEEP, self.ports, source=Source.REPLAY, is_full=is_full)
             await self.queue.put(task)
         if not mailboxes:
             await queue_sweeps(self.ports, self.rules, is_full=is_full)
+            try:
+                await self.sweep_bookings(is_full=is_full)
+            except TransientError as error:
+                self.failed_timers.append(error)
+
+    async def sweep_bookings(self, *, is_full: bool = False) -> Counter[str]:
+        """Sweep the table of bookings; in full as when Dataverse refuses the token."""
+        if is_full:
+            self.switch_dataverse(expire_delta_tokens=True)
+        return await sweep_bookings(self.ports, self.rules)
 
     async def settle(self, *, limit: timedelta = timedelta(hours=2)) -> None:
         """Let everything happen that is under way, moving the clock to whatever is due next, for `limit` at most."""
         end = self.clock.now() + limit
         while self.clock.now() <= end:  # Work that waits in place moves the clock, too, and may never run out.
-            worked = await self.graph.courier.deliver_due(self.graph.post)
+            worked = await self.deliver_due()
             worked += await self.work_due()
             if worked:
                 continue
-            due = [at for at in (self.graph.courier.next_due_at(), self.queue.next_visible_at()) if at is not None]
-            if not due or min(due) > end:
+            due_at = self.next_due_at()
+            if due_at is None or due_at > end:
                 return
-            self.clock.advance(max((min(due) - self.clock.now()).total_seconds(), 0.001))
+            self.clock.advance(max((due_at - self.clock.now()).total_seconds(), 0.001))
+
+    async def deliver_due(self) -> int:
+        """Let both services post what is due now; how many posts that was."""
+        delivered = await self.graph.courier.deliver_due(self.graph.post)
+        return delivered + await self.dataverse.webhooks.deliver_due(self.dataverse.post)
+
+    def next_due_at(self) -> datetime | None:
+        """When the next thing happens by itself; None when everything is at rest."""
+        moments = (
+            self.graph.courier.next_due_at(),
+            self.dataverse.webhooks.next_due_at(),
+            self.queue.next_visible_at(),
+        )
+        return min((at for at in moments if at is not None), default=None)
 
     async def work_due(self, ports: Ports | None = None, *, limit: int = MESSAGES_AT_ONCE) -> int:
         """Handle the messages that are visible now, up to `limit` of a queue at once, as the host would; how many."""
         handlers: dict[str, Callable[[QueueMessage, Ports], Awaitable[None]]] = {
             EVENT_CHANGES_QUEUE: self._handle_event_change,
+            BOOKING_CHANGES_QUEUE: self._handle_booking_change,
             MAILBOX_TASKS_QUEUE: self._handle_mailbox_task,
-            EVENT_CHANGES_QUEUE + POISON_SUFFIX: self._handle_poison,
-            MAILBOX_TASKS_QUEUE + POISON_SUFFIX: self._handle_poison,
+            **{queue + POISON_SUFFIX: self._handle_poison for queue in QUEUES},
         }
         taken = [
             (handler, message)
@@ -253,6 +322,11 @@ class Tenant:
     async def _handle_event_change(self, message: QueueMessage, ports: Ports) -> None:
         await handle_event_change(message.text, message.dequeue_count, MAXIMUM_DEQUEUE_COUNT, _Shop(ports, self.rules))
 
+    async def _handle_booking_change(self, message: QueueMessage, ports: Ports) -> None:
+        await handle_booking_change(
+            message.text, message.dequeue_count, MAXIMUM_DEQUEUE_COUNT, _Shop(ports, self.rules)
+        )
+
     async def _handle_mailbox_task(self, message: QueueMessage, ports: Ports) -> None:
         await handle_mailbox_task(message.text, message.dequeue_count, MAXIMUM_DEQUEUE_COUNT, _Shop(ports, self.rules))
 
@@ -264,6 +338,7 @@ class Tenant:
         self.dataverse.switchboard.clear_calls()
         self.journal.entries.clear()
         self.replies.clear()
+        self.failed_timers.clear()
 
     @property
     def graph_calls(self) -> Counter[str]:
@@ -300,6 +375,17 @@ class Tenant:
         """The event as its owner sees it in UTC, None when it is gone."""
         answer = await self.person.get(event_path(visit.technician.mailbox_id, visit.event_id))
         return dict(answer.json()) if answer.status_code == 200 else None
+
+    async def named_event(self, visit: SampleBooking) -> dict[str, Any]:
+        """The event that the booking names now, as the technician sees it on whom the booking is now, in UTC."""
+        answer = await self.dispatcher.get(
+            f"/bookableresourcebookings({visit.booking_id})?$select=bks_eventid,_resource_value"
+        )
+        row = answer.json()
+        (owner,) = [one for one in self.sample.technicians if one.resource_id == row["_resource_value"]]
+        event = await self.person.get(event_path(owner.mailbox_id, row["bks_eventid"]))
+        assert event.status_code == 200, event.text
+        return dict(event.json())
 
     async def booking(self, visit: SampleBooking) -> dict[str, Any]:
         """The booking as the dispatcher sees it: start, end, event id, and status by name."""
@@ -341,6 +427,10 @@ class Tenant:
     def switch(self, **switches: Any) -> None:
         """Set switches of the Graph simulator."""
         self.graph.switchboard.set_switches(switches)
+
+    def switch_dataverse(self, **switches: Any) -> None:
+        """Set switches of the Dataverse simulator."""
+        self.dataverse.switchboard.set_switches(switches)
 
     async def set_access(self, technician: Technician, access: Access) -> None:
         """Give the app access to a mailbox, or take it away."""
@@ -388,13 +478,51 @@ class Tenant:
         return Counter({kind: n for kind, n in calls.items() if not kind.startswith("subscription.") and _writes(kind)})
 
     async def assert_converged(self) -> None:
-        """Both kinds of sweep find nothing to write, and nobody ever got a mail."""
+        """Both kinds of every sweep find nothing to write, no booking has an event too many, and nobody got a mail."""
         self.forget_costs()
         for is_full in (False, True, False):
             await self.sweep(is_full=is_full)
             await self.settle()
         assert not self.app_writes, self.app_writes
+        assert not self.failed_timers
+        await self._assert_events_are_at_home()
         assert not self.graph.world.mails
+
+    async def _assert_events_are_at_home(self) -> None:
+        """A booking has at most one event that is still to come, in the calendar of whom it is booked on.
+
+        Not counted are copies that people made, events that are no single ones any more, and those of mailboxes that
+        the app does not work in.
+        """
+        resting = {one.mailbox_id async for one in self.state.list_quarantines()}
+        home = {one.resource_id: one.mailbox_id for one in self.sample.technicians}
+        sown = {one.event_id for one in self.sample.bookings}
+        bookings = self.dataverse.world.rows("bookableresourcebooking")
+        held: dict[str, list[str]] = {}
+        for mailbox in self.graph.world.mailboxes.values():
+            if mailbox.mailbox_id in resting or mailbox.mailbox_id not in (self.rules.mailboxes or home.values()):
+                continue
+            for event in [versions[-1] for versions in mailbox.versions.values()]:
+                booking = bookings.get(event.extended_properties.get(property_id(BOOKING_ID_PROPERTY), ""))
+                if booking is None or event.is_deleted or event.type != "singleInstance":
+                    continue
+                is_ours = event.transaction_id is not None or event.immutable_id in sown
+                is_named = event.immutable_id == booking.values.get("bks_eventid")
+                if (is_ours or is_named) and event.end_at > self.clock.now():
+                    held.setdefault(booking.row_id, []).append(mailbox.mailbox_id)
+        for booking_id, mailboxes in held.items():
+            assert mailboxes == [home.get(str(bookings[booking_id].values["resource"]))], booking_id
+
+
+class _WebhookDoor:
+    """The way from the Dataverse simulator to the app."""
+
+    def __init__(self, tenant: Tenant) -> None:
+        self._tenant = tenant
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str], timeout_seconds: float) -> int:  # noqa: ARG002
+        secret = httpx.Headers(dict(headers)).get(WEBHOOK_SECRET_HEADER)
+        return (await self._tenant.post_webhook(body, secret)).status
 
 
 class _Shop:
@@ -403,6 +531,27 @@ class _Shop:
     def __init__(self, ports: Ports, rules: Rules) -> None:
         self.ports = ports
         self.rules = rules
+
+
+async def register_webhooks(administrator: httpx.AsyncClient) -> None:
+    """What `setup` registers, in an environment that is ready for it: nothing has to be waited for."""
+
+    async def refuse_to_wait(_: float) -> None:
+        raise AssertionError("setup waited")
+
+    def clock() -> datetime:
+        return START
+
+    transport = Transport(
+        classify=classify_dataverse_failure, clock=clock, sleep=refuse_to_wait, random=random.Random(0)
+    )
+    http = DataverseHttp(administrator, StaticTokenCredential(PERSON_TOKEN), transport, url=DATAVERSE_URL)
+    environment = DataverseSetup(http, secret=WEBHOOK_SECRET)
+    wanted = wanted_parts(f"{PUBLIC_URL}/api/dataverse/bookings")
+    plan = plan_setup(wanted, await environment.read(wanted))
+    await install(
+        plan, wanted, environment, clock=clock, sleep=refuse_to_wait, done=lambda _: None, waiting=lambda _: None
+    )
 
 
 def _writes(kind: str) -> bool:

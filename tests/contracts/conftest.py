@@ -18,7 +18,7 @@ from sync.adapters.journal_store import TableDeadLetters, TableJournal
 from sync.adapters.queues import StorageWorkQueue
 from sync.adapters.state_store import TableStateStore
 from sync.adapters.storage_clients import StorageAddress, queue_service, table_service
-from sync.core.work import EVENT_CHANGES_QUEUE, MAILBOX_TASKS_QUEUE, POISON_SUFFIX
+from sync.core.work import POISON_SUFFIX, QUEUES
 from sync.service.ports import DeadLetters, Journal, StateStore
 from tests.fakes import FakeDeadLetters, FakeJournal, FakeStateStore, FakeWorkQueue
 
@@ -130,7 +130,7 @@ async def delete_queues(service: QueueServiceClient, *names: str) -> None:
 async def storage_queue(azurite: str) -> AsyncIterator[StorageQueueHost]:
     """The adapter on an emulator that lacks its queues: nothing of another test, and nothing at first use."""
     async with queue_service(StorageAddress(connection_string=azurite)) as service:
-        for queue in (EVENT_CHANGES_QUEUE, MAILBOX_TASKS_QUEUE):
+        for queue in QUEUES:
             await delete_queues(service, queue, queue + POISON_SUFFIX)
         host = StorageQueueHost(service, StorageWorkQueue(service), own_queue=f"test-{uuid4().hex}")
         yield host

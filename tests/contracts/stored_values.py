@@ -5,14 +5,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sync.core.model import (
+    Backfill,
+    BookingCursor,
     BookingPhase,
     Breaker,
     Cursor,
     DeadLetter,
+    EventAddress,
     JournalEntry,
+    KnownBooking,
     KnownEvent,
     Link,
     Quarantine,
+    QuarantineKind,
     Source,
     Standing,
     SubscriptionRecord,
@@ -44,6 +49,17 @@ FULL_KNOWN_EVENT = KnownEvent(
     leased_by="worker-1",
     leased_until=NOW + timedelta(minutes=1),
 )
+KNOWN_BOOKING = KnownBooking(booking_id=BOOKING)
+FULL_KNOWN_BOOKING = KnownBooking(
+    booking_id=BOOKING,
+    mailbox_id=MAILBOX,
+    etags=('W/"1234"', 'W/"1235"'),
+    fingerprint="0123456789abcdef0123456789abcdef",
+    read_at=NOW + timedelta(microseconds=1),
+    is_unfinished=True,
+    leased_by="worker-1",
+    leased_until=NOW + timedelta(minutes=1),
+)
 LINK = Link(
     booking_id=BOOKING,
     mailbox_id=MAILBOX,
@@ -52,7 +68,14 @@ LINK = Link(
     phase=BookingPhase.ON_BREAK,
     booking_etag='W/"1234"',
 )
-FULL_LINK = replace(LINK, generation=7)
+FULL_LINK = replace(
+    LINK,
+    event_etag='W/"two"',
+    is_named=False,
+    written={"subject": "5e8848", "body": "a1f0c4"},
+    leftover=EventAddress("0c4a6a5c-9f8a-4f6e-8c35-2d6e1f3b7a90", "AAMkAGI2-former/_+="),
+    generation=7,
+)
 BREAKER = Breaker(mailbox_id=MAILBOX)
 FULL_BREAKER = Breaker(
     mailbox_id=MAILBOX,
@@ -62,8 +85,11 @@ FULL_BREAKER = Breaker(
     released_until=NOW + timedelta(hours=1),
 )
 CURSOR = Cursor(mailbox_id=MAILBOX, delta_link="https://graph/delta?$deltatoken=R0usmcMD", window=SPAN, saved_at=NOW)
+BOOKING_CURSOR = BookingCursor(delta_link="https://dataverse/bookings?$deltatoken=919042%2108%2f22", began_at=NOW)
+BACKFILL = Backfill(began_at=NOW, window=SPAN, next_link=None)
+FULL_BACKFILL = replace(BACKFILL, next_link="https://dataverse/bookings?$skiptoken=%3Ccookie%20page", queued=300)
 QUARANTINE = Quarantine(mailbox_id=MAILBOX, reason="no licence", since=NOW, probe_at=NOW + timedelta(hours=1))
-FULL_QUARANTINE = replace(QUARANTINE, probes=3)
+FULL_QUARANTINE = replace(QUARANTINE, probes=3, kind=QuarantineKind.MICROSOFT_SYNC)
 SUBSCRIPTION_RECORD = SubscriptionRecord(mailbox_id=MAILBOX, standing=SubscriptionStanding.PENDING)
 FULL_SUBSCRIPTION_RECORD = SubscriptionRecord(
     mailbox_id=MAILBOX,
@@ -106,12 +132,24 @@ DEAD_LETTER = DeadLetter(
 
 FULL_VALUES: tuple[Any, ...] = (
     FULL_KNOWN_EVENT,
+    FULL_KNOWN_BOOKING,
     FULL_LINK,
     FULL_BREAKER,
     CURSOR,
+    BOOKING_CURSOR,
+    FULL_BACKFILL,
     FULL_QUARANTINE,
     FULL_SUBSCRIPTION_RECORD,
     FULL_JOURNAL_ENTRY,
     DEAD_LETTER,
 )
-MINIMAL_VALUES: tuple[Any, ...] = (KNOWN_EVENT, LINK, BREAKER, QUARANTINE, SUBSCRIPTION_RECORD, JOURNAL_ENTRY)
+MINIMAL_VALUES: tuple[Any, ...] = (
+    KNOWN_EVENT,
+    KNOWN_BOOKING,
+    LINK,
+    BREAKER,
+    BACKFILL,
+    QUARANTINE,
+    SUBSCRIPTION_RECORD,
+    JOURNAL_ENTRY,
+)

@@ -144,10 +144,24 @@ async def test_a_checkpoint_sees_every_operation_before_its_effect_and_may_stop_
 
 async def test_a_store_that_loses_everything_finds_nothing() -> None:
     state = FakeStateStore()
+    await state.save_known_event(values.KNOWN_EVENT)
+    await state.save_known_booking(values.KNOWN_BOOKING)
     await state.save_link(values.LINK)
     await state.save_cursor(values.CURSOR)
+    await state.save_booking_cursor(values.BOOKING_CURSOR)
+    await state.save_backfill(values.BACKFILL)
+    await state.save_quarantine(values.QUARANTINE)
+    await state.save_breaker(values.BREAKER)
+    await state.save_subscription_record(values.SUBSCRIPTION_RECORD)
 
     state.lose_everything()
 
+    assert await state.find_known_event(values.MAILBOX, values.EVENT) is None
+    assert await state.find_known_booking(values.BOOKING) is None
     assert await state.find_link(values.BOOKING) is None
     assert await state.find_cursor(values.MAILBOX) is None
+    assert await state.find_booking_cursor() is None
+    assert await state.find_backfill() is None
+    assert await state.find_quarantine(values.MAILBOX) is None
+    assert await state.find_breaker(values.MAILBOX) is None
+    assert await state.find_subscription_record(values.MAILBOX) is None

@@ -19,7 +19,7 @@ from sync.adapters.rows import COLUMN_CHARACTERS, columns_from_value, key_text, 
 from sync.adapters.state_store import TableStateStore
 from sync.adapters.storage_clients import StorageAddress, queue_service, table_service
 from sync.core.errors import ConfigurationError, InvalidPayload, ServiceUnavailable
-from sync.core.model import Cursor, KnownEvent, SubscriptionRecord
+from sync.core.model import Cursor, EventAddress, KnownEvent, Link, Quarantine, QuarantineKind, SubscriptionRecord
 from tests.contracts import stored_values as values
 from tests.contracts.conftest import StorageQueueHost
 
@@ -155,6 +155,58 @@ def test_what_is_none_takes_no_column(value: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("columns", "value"),
+    [
+        pytest.param(
+            {
+                "booking_id": values.BOOKING,
+                "mailbox_id": values.MAILBOX,
+                "event_id": values.EVENT,
+                "agreed": "2026-11-21T09:30:15+00:00/2026-11-21T11:30:15+00:00",
+                "phase": "on-break",
+                "booking_etag": 'W/"1234"',
+                "generation": 7,
+            },
+            replace(values.LINK, event_etag="", is_named=True, written={}, leftover=None, generation=7),
+            id="link",
+        ),
+        pytest.param(
+            {
+                "mailbox_id": values.MAILBOX,
+                "reason": "no licence",
+                "since": "2026-11-21T09:30:15.123456+00:00",
+                "probe_at": "2026-11-21T10:30:15.123456+00:00",
+                "probes": 3,
+            },
+            replace(values.QUARANTINE, probes=3, kind=QuarantineKind.UNREACHABLE),
+            id="quarantine",
+        ),
+    ],
+)
+def test_a_row_of_the_version_that_wrote_to_dynamics_only_takes_the_defaults(
+    columns: dict[str, Any], value: Link | Quarantine
+) -> None:
+    assert value_from_columns(type(value), columns) == value
+
+
+@given(st.dictionaries(st.text(), st.text()))
+def test_a_mapping_of_any_texts_comes_back(written: dict[str, str]) -> None:
+    link = replace(values.LINK, written=written)
+
+    assert value_from_columns(Link, columns_from_value(link)) == link
+
+
+@given(st.text(), st.text())
+def test_any_address_comes_back_as_an_address(mailbox_id: str, event_id: str) -> None:
+    link = replace(values.LINK, leftover=EventAddress(mailbox_id, event_id))
+
+    found = value_from_columns(Link, columns_from_value(link))
+
+    assert found == link
+    assert isinstance(found.leftover, EventAddress)
+
+
+@pytest.mark.parametrize(
     "damage",
     [
         pytest.param({"standing": "a standing of tomorrow"}, id="unknown member"),
@@ -166,6 +218,19 @@ def test_what_is_none_takes_no_column(value: Any) -> None:
 def test_a_damaged_row_is_an_invalid_payload(damage: dict[str, str]) -> None:
     with pytest.raises(InvalidPayload, match="KnownEvent"):
         value_from_columns(KnownEvent, {**columns_from_value(values.FULL_KNOWN_EVENT), **damage})
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param({"leftover": '["mailbox"]'}, id="half an address"),
+        pytest.param({"leftover": "null"}, id="no address"),
+        pytest.param({"written": "{"}, id="half a mapping"),
+    ],
+)
+def test_a_damaged_link_is_an_invalid_payload(damage: dict[str, str]) -> None:
+    with pytest.raises(InvalidPayload, match="Link"):
+        value_from_columns(Link, {**columns_from_value(values.FULL_LINK), **damage})
 
 
 def test_a_row_without_a_required_column_is_an_invalid_payload() -> None:

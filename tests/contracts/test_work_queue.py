@@ -5,8 +5,14 @@ import asyncio
 import pytest
 
 from sync.core.errors import Refused
-from sync.core.model import EventChange, MailboxJob, MailboxTask
-from sync.core.work import EVENT_CHANGES_QUEUE, MAILBOX_TASKS_QUEUE, POISON_SUFFIX, item_from_text
+from sync.core.model import BookingChange, EventChange, MailboxJob, MailboxTask, WorkOrderChange
+from sync.core.work import (
+    BOOKING_CHANGES_QUEUE,
+    EVENT_CHANGES_QUEUE,
+    MAILBOX_TASKS_QUEUE,
+    POISON_SUFFIX,
+    item_from_text,
+)
 from tests.contracts import stored_values as values
 from tests.contracts.conftest import QueueHost
 
@@ -17,6 +23,8 @@ CHANGE = EventChange(
     correlation_id="correlation-1",
     etags=('W/"ä"',),
 )
+BOOKING_CHANGE = BookingChange(booking_id=values.BOOKING, received_at=values.NOW, correlation_id="correlation-3")
+WORK_ORDER_CHANGE = WorkOrderChange(work_order_id="order-1", received_at=values.NOW, correlation_id="correlation-4")
 TASK = MailboxTask(
     mailbox_id=values.MAILBOX, job=MailboxJob.SWEEP, received_at=values.NOW, correlation_id="correlation-2"
 )
@@ -24,10 +32,12 @@ LIMIT_BYTES = 49_152
 
 
 async def test_each_kind_of_item_goes_to_its_queue(queue_host: QueueHost) -> None:
-    await queue_host.queue.put(CHANGE)
-    await queue_host.queue.put(TASK)
+    for item in (CHANGE, TASK, BOOKING_CHANGE, WORK_ORDER_CHANGE):
+        await queue_host.queue.put(item)
 
     assert [item_from_text(text) for text in await queue_host.receive(EVENT_CHANGES_QUEUE)] == [CHANGE]
+    about_bookings = [item_from_text(text) for text in await queue_host.receive(BOOKING_CHANGES_QUEUE)]
+    assert sorted(about_bookings, key=lambda item: item.correlation_id) == [BOOKING_CHANGE, WORK_ORDER_CHANGE]
     assert [item_from_text(text) for text in await queue_host.receive(MAILBOX_TASKS_QUEUE)] == [TASK]
 
 
@@ -79,6 +89,8 @@ async def test_lengths_are_zero_where_no_queue_is(queue_host: QueueHost) -> None
     assert await queue_host.queue.approximate_lengths() == {
         EVENT_CHANGES_QUEUE: 0,
         EVENT_CHANGES_QUEUE + POISON_SUFFIX: 0,
+        BOOKING_CHANGES_QUEUE: 0,
+        BOOKING_CHANGES_QUEUE + POISON_SUFFIX: 0,
         MAILBOX_TASKS_QUEUE: 0,
         MAILBOX_TASKS_QUEUE + POISON_SUFFIX: 0,
     }
@@ -87,11 +99,15 @@ async def test_lengths_are_zero_where_no_queue_is(queue_host: QueueHost) -> None
 async def test_lengths_count_waiting_delayed_and_poisoned_messages(queue_host: QueueHost) -> None:
     await queue_host.queue.put(CHANGE)
     await queue_host.queue.put(CHANGE, delay_seconds=3600)
-    await queue_host.queue.put_text(MAILBOX_TASKS_QUEUE + POISON_SUFFIX, "{}")
+    await queue_host.queue.put(BOOKING_CHANGE)
+    for queue in (BOOKING_CHANGES_QUEUE, BOOKING_CHANGES_QUEUE, MAILBOX_TASKS_QUEUE):
+        await queue_host.queue.put_text(queue + POISON_SUFFIX, "{}")
 
     assert await queue_host.queue.approximate_lengths() == {
         EVENT_CHANGES_QUEUE: 2,
         EVENT_CHANGES_QUEUE + POISON_SUFFIX: 0,
+        BOOKING_CHANGES_QUEUE: 1,
+        BOOKING_CHANGES_QUEUE + POISON_SUFFIX: 2,
         MAILBOX_TASKS_QUEUE: 0,
         MAILBOX_TASKS_QUEUE + POISON_SUFFIX: 1,
     }

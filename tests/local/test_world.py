@@ -1,11 +1,13 @@
 """The local world as the demo, the bench and the integration tests use it: parts that come, go and come back."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -29,9 +31,10 @@ PERSON = {"Authorization": f"Bearer {PERSON_TOKEN}", "Prefer": 'IdType="Immutabl
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalWorld]:
-    """With all its parts up and every mailbox subscribed, and restored by each test that stops a part."""
+    """With all its parts up, registered and subscribed, and restored by each test that stops a part."""
     settings = {"SETTLE_SECONDS": "0.2"}
     with LocalWorld(tmp_path_factory.mktemp("world"), today=TODAY, settings=settings, lease_seconds=3) as running:
+        running.register()
         running.subscribe()
         running.wait_until_quiet()
         yield running
@@ -52,6 +55,12 @@ def move_event(world: LocalWorld, booking: SampleBooking) -> str:
     return f"{start_at:%Y-%m-%dT%H:%M:%SZ}"
 
 
+def patch_name(world: LocalWorld, booking: SampleBooking) -> None:
+    """The dispatcher renames a booking, which raises a webhook."""
+    url = f"{world.dataverse_url}/api/data/v9.2/bookableresourcebookings({booking.booking_id})"
+    httpx.patch(url, headers={**PERSON, "If-Match": "*"}, json={"name": "Renamed"}).raise_for_status()
+
+
 def start_in_dynamics(world: LocalWorld, booking: SampleBooking) -> str:
     url = f"{world.dataverse_url}/api/data/v9.2/bookableresourcebookings({booking.booking_id})?$select=starttime"
     start: str = httpx.get(url, headers=PERSON).raise_for_status().json()["starttime"]
@@ -65,8 +74,33 @@ def linked_bookings() -> list[SampleBooking]:
 def test_an_event_moved_in_outlook_moves_its_booking(world: LocalWorld) -> None:
     booking = linked_bookings()[0]
     wanted = move_event(world, booking)
-    world.wait_until_quiet(quiet_seconds=2)
+    world.wait_until_quiet()
     assert start_in_dynamics(world, booking) == wanted
+
+
+def test_it_is_not_quiet_while_notifications_and_webhooks_are_on_their_way(world: LocalWorld) -> None:
+    booking = linked_bookings()[2]
+    for url, switch in ((world.graph_url, "delay_seconds"), (world.dataverse_url, "webhook_delay_seconds")):
+        httpx.post(f"{url}/_control/switches", json={switch: 3}).raise_for_status()
+    try:
+        wanted = move_event(world, booking)
+        patch_name(world, booking)
+        assert world.under_way() >= 2
+        world.wait_until_quiet(quiet_seconds=0.5)
+        assert start_in_dynamics(world, booking) == wanted
+        assert world.under_way() == 0
+    finally:
+        for url, switch in ((world.graph_url, "delay_seconds"), (world.dataverse_url, "webhook_delay_seconds")):
+            httpx.post(f"{url}/_control/switches", json={switch: 0.1}).raise_for_status()
+
+
+def test_a_registered_world_has_nothing_left_to_register(world: LocalWorld) -> None:
+    assert "There is nothing to do." in world.register()
+
+
+def test_a_command_that_fails_says_why(world: LocalWorld) -> None:
+    with pytest.raises(ChildFailedError, match=r"python -m sync replay ended with code 2:\n[\s\S]*--all"):
+        world.run_command("replay")
 
 
 def test_a_change_made_while_the_app_is_dead_arrives_once_it_is_back(world: LocalWorld) -> None:
@@ -108,6 +142,20 @@ def test_a_port_in_use_is_named_before_anything_is_started(world: LocalWorld, tm
     with pytest.raises(PortInUseError, match=f"port {world.ports.functions} is in use.*--port-functions"):
         second.start()
     assert not (tmp_path / "logs").exists()
+
+
+def test_a_world_that_is_stopped_leaves_no_process_behind(tmp_path: Path) -> None:
+    world = LocalWorld(tmp_path)
+    with world:
+        assert len(processes_of(world)) >= len(world.children)
+    assert processes_of(world) == []
+
+
+def processes_of(world: LocalWorld) -> list[str]:
+    """The command lines that name a port of the world."""
+    listing = subprocess.run(["ps", "-A", "-ww", "-o", "args="], capture_output=True, text=True, check=True).stdout
+    ports = {str(port) for port in asdict(world.ports).values()}
+    return [line for line in listing.splitlines() if ports.intersection(re.findall(r"\d+", line))]
 
 
 def test_nothing_outlives_a_world_whose_process_is_killed(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from sync.core.model import (
     Booking,
+    BookingChange,
     BookingPhase,
     Event,
     EventChange,
@@ -17,6 +18,7 @@ from sync.core.model import (
     Source,
     Standing,
     TimeSpan,
+    WorkOrderChange,
     event_hash,
 )
 from sync.core.reconcile import ABSENT, UNREAD, OnDeletion, Pair, Policy, Winner
@@ -153,6 +155,30 @@ event_changes = st.builds(
     deferrals=st.integers(0, 10_000),
     rechecks=st.integers(0, 100),
 )
+booking_changes = st.builds(
+    BookingChange,
+    booking_id=ascii_ids,
+    received_at=utc_times,
+    correlation_id=ascii_ids,
+    source=st.sampled_from(Source),
+    fingerprint=st.none() | st.text(max_size=32),
+    etag=st.none() | st.text(max_size=20),
+    is_new=st.booleans(),
+    is_deleted=st.booleans(),
+    mailbox_id=st.none() | ascii_ids,
+    event_id=st.none() | ascii_ids,
+    event_hash=st.none() | st.text(max_size=64),
+    resource_id=st.none() | ascii_ids,
+    deferrals=st.integers(0, 10_000),
+)
+work_order_changes = st.builds(
+    WorkOrderChange,
+    work_order_id=ascii_ids,
+    received_at=utc_times,
+    correlation_id=ascii_ids,
+    source=st.sampled_from(Source),
+    deferrals=st.integers(0, 10_000),
+)
 mailbox_tasks = st.builds(
     MailboxTask,
     mailbox_id=ascii_ids,
@@ -164,6 +190,7 @@ mailbox_tasks = st.builds(
     is_full=st.booleans(),
     deferrals=st.integers(0, 10_000),
 )
+work_items = event_changes | booking_changes | work_order_changes | mailbox_tasks
 known_events = st.builds(
     KnownEvent,
     mailbox_id=st.just(MAILBOX),

@@ -1,12 +1,13 @@
 """Which work items are dropped without a call, and what it takes to drop one."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from sync.core.coalescing import PUSH_RECHECKS, SWEEP_RECHECKS, Timing, Verdict, is_stale, judge, merge
-from sync.core.model import REMEMBERED_ETAGS, EventChange, KnownEvent, Source, Standing
-from tests.unit.values import NOW, a_change, a_known_event, an_event
+from sync.core.coalescing import PUSH_RECHECKS, SWEEP_RECHECKS, Timing, Verdict, is_stale, judge, judge_booking, merge
+from sync.core.model import REMEMBERED_ETAGS, BookingChange, EventChange, KnownBooking, KnownEvent, Source, Standing
+from tests.unit.values import BOOKING_ID, EVENT_ID, MAILBOX, NOW, a_booking_change, a_change, a_known_event, an_event
 
 TIMING = Timing(clock_margin=timedelta(seconds=1))
 SOON = NOW + timedelta(seconds=10)
@@ -195,6 +196,109 @@ def test_a_removal_is_not_seen_by_a_read_that_found_the_event(standing: Standing
     """A read that was not told of a removal does not ask where the event lies: it may lie among the deleted items."""
     known = a_known_event(read_at=NOW + MARGIN + TICK, standing=standing)
     assert judge(a_change(is_removed=True), known, SOON, TIMING) is Verdict.PROCEED
+
+
+def known_booking(**different: Any) -> KnownBooking:
+    return KnownBooking(booking_id=BOOKING_ID, **different)
+
+
+READ_LATER = {"read_at": NOW + MARGIN + TICK}
+
+
+@pytest.mark.parametrize(
+    ("item", "known", "verdict"),
+    [
+        pytest.param(a_booking_change(), known_booking(), Verdict.PROCEED, id="a booking never seen is looked at"),
+        pytest.param(
+            a_booking_change(),
+            known_booking(leased_by="another", leased_until=SOON + TICK),
+            Verdict.WAIT,
+            id="one worker at a time",
+        ),
+        pytest.param(
+            a_booking_change(source=Source.REPLAY),
+            known_booking(leased_by="another", leased_until=SOON + TICK),
+            Verdict.WAIT,
+            id="a replay waits like everybody else",
+        ),
+        pytest.param(
+            a_booking_change(),
+            known_booking(leased_by="another", leased_until=SOON),
+            Verdict.PROCEED,
+            id="a lease that has run out holds nobody up",
+        ),
+        pytest.param(
+            a_booking_change(),
+            known_booking(leased_by="correlation-1", leased_until=SOON + TICK),
+            Verdict.PROCEED,
+            id="a redelivered item gets its own lease back",
+        ),
+        pytest.param(a_booking_change(), known_booking(**READ_LATER), Verdict.SEEN, id="a later read saw the change"),
+        pytest.param(
+            a_booking_change(),
+            known_booking(read_at=NOW + MARGIN),
+            Verdict.PROCEED,
+            id="a read within the margin proves nothing",
+        ),
+        pytest.param(
+            a_booking_change(source=Source.REPLAY),
+            known_booking(**READ_LATER),
+            Verdict.PROCEED,
+            id="a person who replays wants it done",
+        ),
+        pytest.param(
+            a_booking_change(fingerprint="last"),
+            known_booking(is_unfinished=True, fingerprint="last", **READ_LATER),
+            Verdict.PROCEED,
+            id="a read whose worker did not finish is no proof, nor is what it wrote",
+        ),
+        pytest.param(
+            a_booking_change(fingerprint="last"),
+            known_booking(fingerprint="last"),
+            Verdict.ECHO,
+            id="a webhook of the state that was seen or written last is an echo",
+        ),
+        pytest.param(
+            a_booking_change(fingerprint="earlier"),
+            known_booking(fingerprint="last", etags=("earlier",)),
+            Verdict.PROCEED,
+            id="of an earlier state it is none: the booking has been away, and somebody may have followed it",
+        ),
+        pytest.param(
+            a_booking_change(), known_booking(fingerprint="last"), Verdict.PROCEED, id="no fingerprint is no proof"
+        ),
+        pytest.param(
+            a_booking_change(etag="handled", source=Source.SWEEP),
+            known_booking(etags=("earlier", "handled", "last")),
+            Verdict.ECHO,
+            id="a sweep's etag that was handled is an echo",
+        ),
+        pytest.param(
+            a_booking_change(etag="new", fingerprint="last", source=Source.SWEEP),
+            known_booking(etags=("last",), fingerprint="last"),
+            Verdict.PROCEED,
+            id="an etag tells more than a fingerprint",
+        ),
+        pytest.param(
+            a_booking_change(is_deleted=True, fingerprint="last"),
+            known_booking(fingerprint="last"),
+            Verdict.PROCEED,
+            id="a deletion is never an echo",
+        ),
+    ],
+)
+def test_a_booking_is_dropped_only_on_proof(item: BookingChange, known: KnownBooking, verdict: Verdict) -> None:
+    assert judge_booking(item, known, SOON, TIMING) is verdict
+
+
+def test_a_deletion_is_not_seen_by_a_read() -> None:
+    deletion = a_booking_change(is_deleted=True)
+    assert judge_booking(deletion, known_booking(**READ_LATER), SOON, TIMING) is Verdict.PROCEED
+
+
+def test_an_event_that_somebody_came_across_is_not_seen_by_a_read_of_the_booking() -> None:
+    handed_over = a_booking_change(source=Source.SWEEP, mailbox_id=MAILBOX, event_id=EVENT_ID)
+    assert judge_booking(handed_over, known_booking(**READ_LATER), SOON, TIMING) is Verdict.PROCEED
 
 
 @pytest.mark.parametrize(

@@ -8,25 +8,41 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from sync.adapters.dataverse_wire import BOOKING_QUERY, booking_from_wire, classify_dataverse_failure, wire_time
+from sync.adapters.dataverse_queries import wire_time
+from sync.adapters.dataverse_wire import (
+    booking_from_wire,
+    change_tracking_failure,
+    classify_dataverse_failure,
+    version_from_wire,
+)
 from sync.adapters.transport import Answer
 from sync.core.errors import (
     AccessDenied,
+    DeltaTokenExpired,
     InvalidPayload,
     NotFound,
+    PermanentError,
     PreconditionFailed,
     Refused,
     ServiceUnavailable,
     SyncError,
     Throttled,
 )
-from sync.core.model import Booking, BookingPhase, TimeSpan, event_hash
+from sync.core.model import Booking, BookingPhase, TimeSpan, WorkOrder, booking_fingerprint, event_hash
 from tests.unit.samples import an_answer, an_error, sample
 from tests.unit.values import BOOKING_ID
 
 DIGEST = "76bc8dd3ec5005623d8baf009706626b4c5013b35e699f072dc3608a997667fc"
 SCHEDULED = 690970000
 COMMITTED = 2
+MAILBOX = "11111111-1111-4111-8111-1111111111aa"
+FINGERPRINT = booking_fingerprint(
+    span=TimeSpan(start_at=datetime(2026, 11, 23, 8, 0, tzinfo=UTC), end_at=datetime(2026, 11, 23, 9, 30, tzinfo=UTC)),
+    resource_id="7d1c6a5e-3b1f-4f11-840a-000d3a222222",
+    status_id="c33410b9-1abe-4631-b4e9-6e4a1113af34",
+    work_order_id="3c3d9c0a-5a7e-4f11-840a-000d3a444444",
+    name="WO-00042",
+)
 
 
 def read(**different: Any) -> Booking:
@@ -56,7 +72,157 @@ def test_a_booking() -> None:
         event_id="AAkALgAAAAAAHYQDEapmEc2byACqAC-EWg0A-visit_A=",
         event_hash=DIGEST,
         modified_at=datetime(2026, 11, 20, 7, 15, 30, tzinfo=UTC),
+        name="WO-00042",
+        status_name="Planned",
+        work_order=WorkOrder(
+            work_order_id="3c3d9c0a-5a7e-4f11-840a-000d3a444444",
+            number="00042",
+            priority="High",
+            type="Repair",
+            incident_type="Leak",
+            summary="Boiler loses pressure.\r\nKey at the porter's.",
+            account="Northwind Traders",
+            contact="Yvonne McKay",
+            location="Northwind Traders, 12 Harbour Street, 5003 Bergen, Norway",
+            window_start_at=datetime(2026, 11, 23, 7, 0, tzinfo=UTC),
+            window_end_at=datetime(2026, 11, 23, 11, 0, tzinfo=UTC),
+        ),
+        fingerprint=FINGERPRINT,
     )
+
+
+def test_a_write_answers_the_fingerprint_that_a_read_would() -> None:
+    row = sample("dataverse-booking", "booking")
+    assert version_from_wire(row) == ('W/"81723004"', FINGERPRINT)
+
+
+@pytest.mark.parametrize(
+    "column", ["starttime", "endtime", "name", "_resource_value", "_bookingstatus_value", "_msdyn_workorder_value"]
+)
+def test_every_column_that_webhooks_tell_of_changes_the_fingerprint(column: str) -> None:
+    different = "2026-11-23T08:30:00Z" if column.endswith("time") else "another"
+    assert read(**{column: different}).fingerprint != FINGERPRINT
+
+
+def test_a_fingerprint_knows_ids_in_any_case_and_an_empty_name_as_none() -> None:
+    row = sample("dataverse-booking", "booking")
+    ids = ("_resource_value", "_bookingstatus_value", "_msdyn_workorder_value")
+    assert read(**{name: row[name].upper() for name in ids}).fingerprint == FINGERPRINT
+    assert read(name=None).fingerprint == read(name="").fingerprint
+
+
+@pytest.mark.parametrize("name", ["@odata.etag", "starttime", "_resource_value", "_msdyn_workorder_value"])
+def test_an_answer_to_a_write_that_lacks_something_is_refused(name: str) -> None:
+    row = sample("dataverse-booking", "booking")
+    del row[name]
+    with pytest.raises(InvalidPayload):
+        version_from_wire(row)
+
+
+@pytest.mark.parametrize(("is_disabled", "is_enabled"), [(True, False), (False, True), (None, True)])
+def test_a_disabled_user_keeps_the_mailbox(is_disabled: bool | None, is_enabled: bool) -> None:
+    """The events in it are still ours to remove."""
+    user = {"azureactivedirectoryobjectid": MAILBOX, "isdisabled": is_disabled}
+    booking = read(Resource={"resourcetype": 3, "UserId": user})
+    assert (booking.mailbox_id, booking.is_user_enabled) == (MAILBOX, is_enabled)
+
+
+def test_why_a_booking_has_no_event() -> None:
+    assert read(bks_undelivered="The mailbox is not there.").undelivered == "The mailbox is not there."
+
+
+@pytest.mark.parametrize("name", [None, "", "x" * 100, "O'Brien & <b>söns</b> \" %_[\U0001f600\n\t\u202e"])
+def test_a_name_is_taken_as_it_is(name: str | None) -> None:
+    assert read(name=name).name == (name or "")
+
+
+# Work orders
+
+
+def order(**different: Any) -> WorkOrder:
+    """The work order of the sample, so changed."""
+    found = read(msdyn_workorder=sample("dataverse-booking", "booking")["msdyn_workorder"] | different).work_order
+    assert found is not None
+    return found
+
+
+def test_a_booking_without_work_order() -> None:
+    assert read(_msdyn_workorder_value=None, msdyn_workorder=None).work_order is None
+
+
+def test_a_work_order_that_is_not_shown_is_no_empty_one() -> None:
+    """Taken for one that says nothing, it would empty the events of every booking."""
+    with pytest.raises(AccessDenied, match="work order"):
+        read(msdyn_workorder=None)
+
+
+def test_a_work_order_that_says_nothing() -> None:
+    row = sample("dataverse-booking", "booking")["msdyn_workorder"]
+    silent = {name: None for name in row if "@" not in name}
+    assert read(msdyn_workorder=silent).work_order == WorkOrder(work_order_id="3c3d9c0a-5a7e-4f11-840a-000d3a444444")
+
+
+_PLACES = ("addressname", "address1", "address2", "address3", "postalcode", "city", "stateorprovince", "country")
+NOWHERE = {f"msdyn_{part}": None for part in _PLACES}
+
+
+@pytest.mark.parametrize(
+    ("address", "location"),
+    [
+        pytest.param({}, "", id="nowhere"),
+        pytest.param({"msdyn_city": "Bergen"}, "Bergen", id="a city"),
+        pytest.param({"msdyn_postalcode": "5003"}, "5003", id="a postal code"),
+        pytest.param(
+            {"msdyn_addressname": " Site\r\n North ", "msdyn_address1": "\t"}, "Site North", id="breaks and blanks"
+        ),
+        pytest.param(
+            {"msdyn_addressname": "1 Mill Lane", "msdyn_address1": "1 MILL LANE"}, "1 Mill Lane", id="said twice"
+        ),
+        pytest.param(
+            {"msdyn_postalcode": "10115", "msdyn_city": "Berlin", "msdyn_stateorprovince": "Berlin"},
+            "10115 Berlin",
+            id="a city that is a state",
+        ),
+        pytest.param(
+            {
+                "msdyn_addressname": "Site",
+                "msdyn_address1": "1 Mill Lane",
+                "msdyn_address2": "Gate B",
+                "msdyn_address3": "Floor 3",
+                "msdyn_postalcode": "WA 98052",
+                "msdyn_city": "Redmond",
+                "msdyn_stateorprovince": "Washington",
+                "msdyn_country": "United States",
+            },
+            "Site, 1 Mill Lane, Gate B, Floor 3, WA 98052 Redmond, Washington, United States",
+            id="everything",
+        ),
+    ],
+)
+def test_an_address_is_one_line_that_says_nothing_twice(address: dict[str, str], location: str) -> None:
+    assert order(**NOWHERE | address).location == location
+
+
+@pytest.mark.parametrize("empty", [None, ""])
+def test_half_a_time_window(empty: str | None) -> None:
+    window = order(msdyn_timewindowend=empty)
+    assert (window.window_start_at, window.window_end_at) == (datetime(2026, 11, 23, 7, 0, tzinfo=UTC), None)
+
+
+@pytest.mark.parametrize(
+    "different",
+    [
+        pytest.param({"msdyn_name": 42}, id="a number that is no text"),
+        pytest.param({"msdyn_timewindowstart": "morning"}, id="a window that is no time"),
+        pytest.param({"msdyn_city": ["Bergen"]}, id="a city that is a list"),
+    ],
+)
+def test_what_is_no_work_order_is_refused(different: dict[str, Any]) -> None:
+    with pytest.raises(InvalidPayload):
+        order(**different)
+
+
+# Events
 
 
 @pytest.mark.parametrize("empty", [None, ""])
@@ -77,13 +243,6 @@ def test_the_columns_that_name_an_event_are_read_apart() -> None:
     """One may be filled without the other, by an import or a form; what that means is the core's to say."""
     assert read(bks_eventid=None).event_hash == DIGEST
     assert read(bks_eventhash=None).event_id is not None
-
-
-def test_everything_that_a_booking_is_made_of_is_asked_for() -> None:
-    """A column that is not selected reads as empty, which would be taken for a booking that names no event."""
-    selected = set(BOOKING_QUERY.partition("$select=")[2].partition("&")[0].split(","))
-    own = {name for name in sample("dataverse-booking", "booking") if not name.startswith("@") and name.islower()}
-    assert own == selected
 
 
 @pytest.mark.parametrize(
@@ -143,6 +302,9 @@ def test_a_resource_that_leads_to_no_mailbox(resource: dict[str, Any] | None) ->
         pytest.param({"BookingStatus": "Scheduled"}, id="a status that is text"),
         pytest.param({"BookingStatus": {"msdyn_fieldservicestatus": [1]}}, id="a status value that is a list"),
         pytest.param({"Resource": [3]}, id="a resource that is a list"),
+        pytest.param({"_resource_value": None}, id="no resource at all"),
+        pytest.param({"name": 7}, id="a name that is a number"),
+        pytest.param({"bks_eventid": 7}, id="an event id that is a number"),
     ],
 )
 def test_what_is_no_booking_is_refused(different: dict[str, Any]) -> None:
@@ -150,7 +312,10 @@ def test_what_is_no_booking_is_refused(different: dict[str, Any]) -> None:
         read(**different)
 
 
-@pytest.mark.parametrize("name", ["@odata.etag", "bookableresourcebookingid", "starttime", "endtime", "modifiedon"])
+@pytest.mark.parametrize(
+    "name",
+    ["@odata.etag", "bookableresourcebookingid", "starttime", "endtime", "modifiedon", "_msdyn_workorder_value"],
+)
 def test_a_booking_that_lacks_something_is_refused(name: str) -> None:
     row = sample("dataverse-booking", "booking")
     del row[name]
@@ -224,22 +389,85 @@ def test_times_are_written_in_utc_and_whole_seconds() -> None:
     ],
 )
 def test_what_a_failure_means(answer: Answer, kind: type[SyncError]) -> None:
-    assert type(classify_dataverse_failure("booking.get", answer, None)) is kind
+    assert type(classify_dataverse_failure("bookableresourcebookings.get", answer, None)) is kind
 
 
 def test_the_stated_wait_is_kept() -> None:
-    error = classify_dataverse_failure("booking.get", an_error(429, "0x80072322"), 17)
+    error = classify_dataverse_failure("bookableresourcebookings.get", an_error(429, "0x80072322"), 17)
     assert isinstance(error, Throttled)
     assert error.retry_after_seconds == 17
 
 
 def test_a_refusal_says_why_where_and_under_which_request() -> None:
     body = sample("dataverse-errors", "plug-in-refusal")
-    error = classify_dataverse_failure("booking.cancel", an_answer(400, body, x_ms_service_request_id="abc"), None)
+    error = classify_dataverse_failure(
+        "bookableresourcebookings.update", an_answer(400, body, x_ms_service_request_id="abc"), None
+    )
     assert "work order is closed" in error.reason
     assert (error.operation, error.status, error.code, error.request_id) == (
-        "booking.cancel",
+        "bookableresourcebookings.update",
         400,
         "0x80040265",
         "abc",
     )
+
+
+def test_two_bookings_that_name_one_event_are_told_apart_from_other_refusals() -> None:
+    error = classify_dataverse_failure("bookableresourcebookings.update", an_error(412, "0x80060892"), None)
+    assert error.args == ("Another booking names the same event already.",)
+
+
+def test_an_environment_that_was_not_set_up_is_to_be_set_up() -> None:
+    message = (
+        "Could not find a property named 'bks_undelivered' on type 'Microsoft.Dynamics.CRM.bookableresourcebooking'."
+    )
+    error = classify_dataverse_failure("bookableresourcebookings.get", an_error(400, "0x80060888", message), None)
+    assert isinstance(error, Refused)
+    assert "python -m sync setup" in error.mend
+
+
+LINK = "https://contoso.crm4.dynamics.com/api/data/v9.2/bookableresourcebookings?$deltatoken=1"
+EXPIRED = "Version stamp associated with the client has expired. Please perform a full sync."
+
+
+def failed_changes(answer: Answer, link: str | None) -> SyncError:
+    error = classify_dataverse_failure("bookableresourcebookings.delta", answer, None)
+    assert isinstance(error, PermanentError)
+    return change_tracking_failure(error, link)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(an_error(400, "0x80044352", EXPIRED), id="the documented code and text"),
+        pytest.param(an_error(400, "0x80044352", ""), id="the code alone"),
+        pytest.param(an_error(400, "-2147204270", ""), id="the code as a signed decimal"),
+        pytest.param(an_error(400, "", EXPIRED), id="the text alone"),
+        pytest.param(an_error(404, "", EXPIRED), id="404"),
+        pytest.param(an_error(410, "", "Gone."), id="410, whatever it says"),
+        pytest.param(an_answer(410), id="410 without a body"),
+        pytest.param(an_error(400, "0x80040203", "The delta token is not valid."), id="a damaged token"),
+    ],
+)
+def test_an_expired_token(answer: Answer) -> None:
+    assert type(failed_changes(answer, LINK)) is DeltaTokenExpired
+
+
+@pytest.mark.parametrize(
+    ("answer", "link", "kind"),
+    [
+        pytest.param(an_error(400, "0x80044352", EXPIRED), None, Refused, id="no token was sent"),
+        pytest.param(an_error(400, "", "Change tracking isn't enabled."), None, Refused, id="no change tracking"),
+        pytest.param(
+            an_error(400, "", "Change tracking isn't enabled."), LINK, Refused, id="no change tracking any more"
+        ),
+        pytest.param(an_error(403, "0x80040220", "missing prvRead privilege"), LINK, AccessDenied, id="no privilege"),
+    ],
+)
+def test_other_failures_to_read_changes_name_the_command_that_mends_them(
+    answer: Answer, link: str | None, kind: type[PermanentError]
+) -> None:
+    error = failed_changes(answer, link)
+    assert type(error) is kind
+    assert "python -m sync setup" in error.mend
+    assert "python -m sync setup" not in kind.mend, "only this error is mended so"

@@ -13,8 +13,9 @@ import pytest
 from local.dataverse import server as dataverse
 from local.graph import switches as graph
 from sync.__main__ import _parser
-from sync.core import actions
+from sync.core import actions, delivery_steps
 from sync.core.coalescing import Verdict
+from sync.core.content import DEFAULT_BODY, TEMPLATE_FIELDS, render
 from sync.core.errors import (
     ConfigurationError,
     DeltaTokenExpired,
@@ -23,10 +24,11 @@ from sync.core.errors import (
     RejectedRequest,
     SyncError,
 )
-from sync.core.model import BookingPhase
+from sync.core.model import BookingPhase, WorkOrder
 from sync.service import disposal
-from sync.service.reconciling import _words
+from sync.service.outcome import action_words
 from sync.settings import HOST_JSON_REASONS, SETTING_NAMES, Settings
+from tests.unit.values import a_booking
 
 ROOT = Path(__file__).parents[2]
 
@@ -60,6 +62,15 @@ def without_fences(markdown: str) -> str:
     return re.sub(r"^( *)```.*?^ *```$", "", markdown, flags=re.MULTILINE | re.DOTALL)
 
 
+def fences(markdown: str) -> list[str]:
+    """What stands in the fenced blocks."""
+    return re.findall(r"^```\w*\n(.*?)^```$", markdown, flags=re.MULTILINE | re.DOTALL)
+
+
+def last_cells(text: str) -> list[str]:
+    return [line.split("|")[-2] for line in text.splitlines() if line.startswith("|")]
+
+
 def first_cells(text: str) -> list[str]:
     """The code in the first cell of each row of the tables in `text`; a cell may hold several."""
     cells = [line.split("|")[1] for line in text.splitlines() if line.startswith("|")]
@@ -89,6 +100,31 @@ class TestConfigure:
         required = {name: value for name, value in values.items() if name not in documented and name != "LOCAL_TOKEN"}
         assert Settings.from_env({**required, **documented}) == Settings.from_env(required)
 
+    def test_the_fields_of_templates_are_exactly_those_that_are_explained(self) -> None:
+        rows = re.findall(
+            r"^\| `\{(\w+)\}` \| (.+) \|$", section(self.text, "## What an event says"), flags=re.MULTILINE
+        )
+        assert rows == list(TEMPLATE_FIELDS.items())
+
+    def test_the_default_body_is_the_one_that_is_shown(self) -> None:
+        default, _ = fences(self.text)
+        assert r"\n".join(default.splitlines()) == DEFAULT_BODY
+
+    def test_the_example_of_templates_comes_to_what_is_said(self) -> None:
+        _, example = fences(self.text)
+        chosen = dict(line.split("=", 1) for line in example.splitlines())
+        sample = json.loads(document("local.settings.sample.json"))["Values"]
+        order = WorkOrder(work_order_id="any", number="00027", account="Contoso", priority="High")
+        content = render(a_booking(work_order=order), Settings.from_env(sample | chosen).rules.templates)
+        assert f"the subject is `{content.subject}`" in self.text
+        assert f"the categories {' and '.join(f'`{name}`' for name in content.categories)}." in self.text
+        assert set(chosen) < set(SETTING_NAMES)
+
+    def test_each_reason_on_the_way_to_outlook_is_a_word_of_the_journal(self) -> None:
+        words = re.findall(r"`([\w-]+)`", "".join(last_cells(section(self.text, "## What happens to an event"))))
+        assert len(words) > 10
+        assert set(words) <= set(actions.Reason)
+
     @pytest.mark.parametrize("path", HOST_JSON_REASONS)
     def test_each_number_of_host_json_is_explained(self, path: str) -> None:
         assert path in first_cells(section(self.text, "## host.json"))
@@ -105,9 +141,16 @@ class TestOperate:
     def test_each_reason_is_explained(self, word: str) -> None:
         assert word in first_cells(section(self.text, "## What the journal says"))
 
-    @pytest.mark.parametrize("action", [one for one in get_args(actions.Action.__value__) if one not in NOT_JOURNALED])
+    @pytest.mark.parametrize(
+        "action",
+        [
+            one
+            for one in (*get_args(actions.Action.__value__), *get_args(delivery_steps.DeliveryStep.__value__))
+            if one not in NOT_JOURNALED
+        ],
+    )
     def test_each_action_is_explained(self, action: type) -> None:
-        assert _words(action.__name__) in first_cells(section(self.text, "## What the journal says"))
+        assert action_words(action) in first_cells(section(self.text, "## What the journal says"))
 
     def test_the_classes_of_dead_letters_are_exactly_those_that_are_explained(self) -> None:
         assert disposal.WorkerLost in all_errors(), "this test sees the classes of every module that buries"
@@ -118,7 +161,9 @@ class TestOperate:
         headings = re.findall(r"^### `(\w+)`$", section(self.text, "## Commands"), flags=re.MULTILINE)
         assert sorted(headings) == sorted(commands())
 
-    @pytest.mark.parametrize("command", ["letters", "replay", "sweep", "release", "journal"])
+    @pytest.mark.parametrize(
+        "command", ["setup", "backfill", "remove", "letters", "replay", "sweep", "release", "journal"]
+    )
     def test_each_option_of_a_command_is_mentioned(self, command: str) -> None:
         options = {name for action in commands()[command]._actions for name in action.option_strings} - {"-h", "--help"}
         told = section(self.text, f"### `{command}`")

@@ -170,6 +170,12 @@ def test_nothing_but_our_own_error_comes_of_a_bad_event(different: dict[str, Any
         read(**different)
 
 
+def test_an_event_that_cannot_be_read_is_somebodys() -> None:
+    with pytest.raises(InvalidPayload) as failure:
+        read(id="")
+    assert failure.value.mailbox_id == MAILBOX
+
+
 # Times
 
 
@@ -334,6 +340,20 @@ def test_a_subscription_that_lacks_something_is_refused(name: str) -> None:
         pytest.param(
             "event.update", an_error(409, "Conflict"), PreconditionFailed, id="409 of another code on a change"
         ),
+        pytest.param(
+            "event.delete", an_error(412, "ErrorIrresolvableConflict"), PreconditionFailed, id="412, deleting"
+        ),
+        pytest.param("event.delete", an_error(409, "Conflict"), PreconditionFailed, id="409, deleting"),
+        pytest.param(
+            "event.create", an_error(409, "ConcurrentItemSave"), ServiceUnavailable, id="Exchange in its own way"
+        ),
+        pytest.param(
+            "event.create",
+            an_error(412, "ErrorIrresolvableConflict"),
+            ServiceUnavailable,
+            id="a conflict over an event that nobody else knows of",
+        ),
+        pytest.param("event.create", an_error(403, "ErrorAccessDenied"), MailboxUnavailable, id="no access, creating"),
         pytest.param("batch", an_error(403, "Forbidden"), AccessDenied, id="a batch as a whole is about no mailbox"),
         pytest.param(
             "subscription.create",

@@ -9,18 +9,21 @@ from typing import Any
 
 import pytest
 
+from sync.core.acceptance import MAXIMUM_BODY_BYTES, Accepted
 from sync.core.errors import ServiceUnavailable
-from sync.core.model import EventChange, MailboxTask, WorkItem
-from sync.core.notifications import MAXIMUM_BODY_BYTES, Accepted, accept_changes, accept_lifecycle, client_state
-from sync.service.intake import PUTS_AT_ONCE, Door, Reply, answer_post
-from tests.unit.values import MAILBOX, NOW, TENANT
+from sync.core.model import BookingChange, EventChange, MailboxTask, WorkItem, WorkOrderChange
+from sync.core.notifications import accept_changes, accept_lifecycle, client_state
+from sync.service.intake import PUTS_AT_ONCE, Door, Reply, answer_post, answer_webhook
+from tests.unit.values import BOOKING_ID, MAILBOX, NOW, TENANT
 
 SECRET = "the secret that is in use, 32 characters"
+WEBHOOK_SECRET = "the-webhook-secret-in-use-32-characters"
+PREVIOUS_WEBHOOK_SECRET = "the-webhook-secret-before-32-characters"
 SETTLE_SECONDS = 3.0
 
 
 class Queue:
-    """Keeps what is put, unless the event's id is one that fails; notes how many puts are under way at once."""
+    """Keeps what is put, unless the event's or booking's id is one that fails; notes how many puts are under way."""
 
     def __init__(self, *failing: str) -> None:
         self.kept: list[WorkItem] = []
@@ -34,7 +37,8 @@ class Queue:
         self.at_once = max(self.at_once, self._under_way)
         await asyncio.sleep(0)
         self._under_way -= 1
-        if isinstance(item, EventChange) and item.event_id in self._failing:
+        named = {getattr(item, name, None) for name in ("event_id", "booking_id")}
+        if named & set(self._failing):
             raise ServiceUnavailable("The queue failed.", status=500)
         self.kept.append(item)
         self.delays.append(delay_seconds)
@@ -52,6 +56,7 @@ def a_door(queue: Queue) -> Door:
         clock=lambda: NOW,
         new_id=lambda: f"correlation-{next(numbers)}",
         settle_seconds=SETTLE_SECONDS,
+        webhook_secrets=[WEBHOOK_SECRET, PREVIOUS_WEBHOOK_SECRET],
     )
 
 
@@ -219,3 +224,117 @@ async def test_the_clock_is_asked_once_per_body() -> None:
     door = Door(secrets=[SECRET], tenant_id=TENANT, queue=queue, clock=clock, new_id=lambda: "any", settle_seconds=0)
     await answer_post(a_body("1=", "2=", "3="), None, accept_changes, lambda: door)
     assert {item.received_at for item in queue.kept} == {NOW}
+
+
+# Dataverse's webhooks
+
+
+def a_context(**different: Any) -> bytes:
+    """An execution context as it is when it was cut: the smallest one."""
+    context = {
+        "MessageName": "Update",
+        "PrimaryEntityName": "bookableresourcebooking",
+        "PrimaryEntityId": BOOKING_ID,
+        "Mode": 1,
+        **different,
+    }
+    return json.dumps(context).encode()
+
+
+async def post_webhook(body: bytes, queue: Queue | None = None, *, secret: str | None = WEBHOOK_SECRET) -> Reply:
+    return await answer_webhook(body, secret, lambda: a_door(queue or Queue()))
+
+
+@pytest.mark.parametrize("secret", [WEBHOOK_SECRET, PREVIOUS_WEBHOOK_SECRET])
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        pytest.param(a_context(), BookingChange, id="booking"),
+        pytest.param(a_context(MessageName="Delete"), BookingChange, id="deleted booking"),
+        pytest.param(a_context(PrimaryEntityName="msdyn_workorder"), WorkOrderChange, id="work order"),
+    ],
+)
+async def test_a_webhook_is_queued_with_the_settle_time_and_then_acknowledged(
+    body: bytes, kind: type[WorkItem], secret: str
+) -> None:
+    queue = Queue()
+    reply = await post_webhook(body, queue, secret=secret)
+    assert (reply.status, reply.text) == (202, "")
+    assert [type(item) for item in queue.kept] == [kind]
+    assert queue.delays == [SETTLE_SECONDS]
+    assert (queue.kept[0].received_at, queue.kept[0].correlation_id) == (NOW, "correlation-1")
+
+
+@pytest.mark.parametrize("secret", [None, "", SECRET, WEBHOOK_SECRET[:-1]])
+@pytest.mark.parametrize("body", [a_context(), b"not even JSON", b" " * (MAXIMUM_BODY_BYTES + 1)])
+async def test_without_the_secret_no_body_is_looked_at(secret: str | None, body: bytes) -> None:
+    """The answer is the same for every body, and says nothing."""
+    queue = Queue()
+    reply = await post_webhook(body, queue, secret=secret)
+    assert (reply.status, reply.text) == (401, "")
+    assert queue.kept == []
+
+
+@pytest.mark.parametrize("secret", [None, "", WEBHOOK_SECRET])
+async def test_a_door_without_webhook_secrets_lets_no_webhook_in(secret: str | None) -> None:
+    door = Door(secrets=[SECRET], tenant_id=TENANT, queue=Queue(), clock=lambda: NOW, new_id=str, settle_seconds=0)
+    assert (await answer_webhook(a_context(), secret, lambda: door)).status == 401
+
+
+async def test_a_webhook_that_cannot_be_queued_is_503_so_that_dataverse_asks_once_more() -> None:
+    reply = await post_webhook(a_context(), Queue(BOOKING_ID))
+    assert (reply.status, reply.text) == (503, "The queue cannot be written.")
+    assert reply.headers["Retry-After"] == "10"
+
+
+@pytest.mark.parametrize("different", [{"PrimaryEntityName": "account"}, {"MessageName": "Assign"}])
+async def test_a_step_that_was_registered_by_mistake_is_acknowledged(
+    different: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    queue = Queue()
+    reply = await post_webhook(a_context(**different), queue)
+    assert (reply.status, queue.kept) == (202, [])
+    assert [record.levelno for record in caplog.records] == [logging.WARNING], "an operator can find it"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "text"),
+    [
+        (b"", 400, "The body is not JSON."),
+        (b"{}", 400, "The body is not an execution context."),
+        (b" " * (MAXIMUM_BODY_BYTES + 1), 413, f"The body is larger than {MAXIMUM_BODY_BYTES} bytes."),
+    ],
+    ids=["not JSON", "another document", "too large"],
+)
+async def test_what_is_no_execution_context_is_refused_in_words(body: bytes, status: int, text: str) -> None:
+    queue = Queue()
+    reply = await post_webhook(body, queue)
+    assert (reply.status, reply.text, queue.kept) == (status, text, [])
+
+
+@pytest.mark.parametrize(
+    ("body", "secret", "queue"),
+    [
+        (b"", WEBHOOK_SECRET, Queue()),
+        (a_context(), None, Queue()),
+        (a_context(), WEBHOOK_SECRET, Queue()),
+        (a_context(), WEBHOOK_SECRET, Queue(BOOKING_ID)),
+    ],
+    ids=["400", "401", "202", "503"],
+)
+async def test_no_answer_to_a_webhook_may_be_taken_for_markup_or_kept(
+    body: bytes, secret: str | None, queue: Queue
+) -> None:
+    reply = await post_webhook(body, queue, secret=secret)
+    assert reply.headers["X-Content-Type-Options"] == "nosniff"
+    assert reply.headers["Cache-Control"] == "no-store"
+
+
+async def test_neither_a_secret_nor_what_was_presented_for_one_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, logger="sync")
+    await post_webhook(a_context())
+    await post_webhook(a_context(), secret="a-guess-that-may-be-another-system's-secret")
+    assert [record.levelno for record in caplog.records] == [logging.INFO, logging.WARNING]
+    told = "".join(str(record.__dict__) for record in caplog.records)
+    assert WEBHOOK_SECRET not in told
+    assert "a-guess" not in told

@@ -1,14 +1,44 @@
 """The values refuse what they cannot mean."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from sync.core.model import REMEMBERED_ETAGS, Booking, TimeSpan, event_hash, newest_etags, whole_second_utc
-from tests.unit.values import AGREED, COPY_ID, EVENT_ID, MAILBOX, NOW, OTHER_MAILBOX, a_booking
+from sync.core.model import (
+    REMEMBERED_ETAGS,
+    Booking,
+    EventAddress,
+    TimeSpan,
+    WorkItem,
+    booking_fingerprint,
+    event_hash,
+    mailbox_of,
+    newest_etags,
+    whole_second_utc,
+)
+from tests.unit.values import (
+    AGREED,
+    COPY_ID,
+    EVENT_ID,
+    MAILBOX,
+    MOVED,
+    NOW,
+    OTHER_MAILBOX,
+    WORK_ORDER_ID,
+    a_booking,
+    a_booking_change,
+    a_change,
+    a_link,
+    a_task,
+    a_work_order_change,
+    an_event,
+)
 
 HOUR = timedelta(hours=1)
+SECOND = timedelta(seconds=1)
 
 
 def span(start_hours: float, end_hours: float) -> TimeSpan:
@@ -105,6 +135,87 @@ HASH = event_hash(MAILBOX, EVENT_ID)
 def test_which_event_a_booking_names(booking: Booking, names_an_event: bool, names_this_event: bool) -> None:
     assert booking.names_an_event is names_an_event
     assert booking.names(MAILBOX, EVENT_ID) is names_this_event
+
+
+def fingerprint(**different: Any) -> str:
+    columns: dict[str, Any] = {
+        "span": AGREED,
+        "resource_id": "resource-1",
+        "status_id": "status-1",
+        "work_order_id": WORK_ORDER_ID,
+        "name": "Visit",
+    }
+    return booking_fingerprint(**(columns | different))
+
+
+def test_a_state_has_one_fingerprint_wherever_it_is_told() -> None:
+    tokyo = ZoneInfo("Asia/Tokyo")
+    elsewhere = TimeSpan(start_at=AGREED.start_at.astimezone(tokyo), end_at=AGREED.end_at.astimezone(tokyo))
+    assert fingerprint(span=elsewhere) == fingerprint()
+    assert len(fingerprint()) == 32
+
+
+@pytest.mark.parametrize(
+    "different",
+    [
+        pytest.param({"span": MOVED}, id="another day"),
+        pytest.param({"span": replace(AGREED, start_at=AGREED.start_at + SECOND)}, id="a later start"),
+        pytest.param({"span": replace(AGREED, end_at=AGREED.end_at + SECOND)}, id="a later end"),
+        pytest.param({"resource_id": "resource-2"}, id="another resource"),
+        pytest.param({"status_id": "status-2"}, id="another status"),
+        pytest.param({"resource_id": "status-1", "status_id": "resource-1"}, id="columns changed over"),
+        pytest.param({"work_order_id": "another"}, id="another work order"),
+        pytest.param({"work_order_id": None}, id="no work order"),
+        pytest.param({"name": "visit"}, id="a name in another case"),
+        pytest.param({"name": None}, id="no name"),
+        pytest.param({"work_order_id": None, "name": WORK_ORDER_ID}, id="a name for a work order"),
+    ],
+)
+def test_each_column_that_is_listened_to_changes_the_fingerprint(different: dict[str, Any]) -> None:
+    assert fingerprint(**different) != fingerprint()
+
+
+def test_fractions_of_a_second_do_not_change_the_fingerprint() -> None:
+    finer = TimeSpan(start_at=AGREED.start_at.replace(microsecond=1), end_at=AGREED.end_at.replace(microsecond=999_999))
+    assert fingerprint(span=finer) == fingerprint()
+
+
+def test_an_empty_column_and_none_are_the_same_state() -> None:
+    """A row as read has None where the image in a webhook may have an empty text."""
+    assert fingerprint(name="") == fingerprint(name=None)
+    assert fingerprint(work_order_id="") == fingerprint(work_order_id=None)
+    assert fingerprint(work_order_id=None, name="x") != fingerprint(work_order_id="x", name=None)
+
+
+def test_an_event_and_its_link_have_one_address() -> None:
+    assert an_event().address == a_link().address == EventAddress(MAILBOX, EVENT_ID)
+
+
+@pytest.mark.parametrize(
+    ("mailbox_id", "event_id", "is_of"),
+    [
+        pytest.param(MAILBOX, EVENT_ID, True, id="its own event"),
+        pytest.param(OTHER_MAILBOX, EVENT_ID, False, id="the same id in another mailbox"),
+        pytest.param(MAILBOX, COPY_ID, False, id="another event of the mailbox"),
+        pytest.param(MAILBOX, EVENT_ID.lower(), False, id="an id in another case"),
+    ],
+)
+def test_a_link_is_of_one_event_of_one_mailbox(mailbox_id: str, event_id: str, is_of: bool) -> None:
+    assert a_link().is_of(mailbox_id, event_id) is is_of
+
+
+@pytest.mark.parametrize(
+    ("item", "mailbox_id"),
+    [
+        pytest.param(a_change(), MAILBOX, id="event"),
+        pytest.param(a_task(), MAILBOX, id="task"),
+        pytest.param(a_booking_change(mailbox_id=MAILBOX), MAILBOX, id="a booking with a mailbox"),
+        pytest.param(a_booking_change(), "", id="a booking without"),
+        pytest.param(a_work_order_change(), "", id="a work order"),
+    ],
+)
+def test_the_mailbox_of_every_item_is_a_text(item: WorkItem, mailbox_id: str) -> None:
+    assert mailbox_of(item) == mailbox_id
 
 
 def test_etags_are_remembered_newest_last_and_once() -> None:

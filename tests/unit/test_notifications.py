@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
+from sync.core.acceptance import MAXIMUM_BODY_BYTES, Accepted
 from sync.core.errors import RejectedRequest
 from sync.core.model import EventChange, MailboxJob, MailboxTask
 from sync.core.notifications import (
-    MAXIMUM_BODY_BYTES,
     MAXIMUM_TOKEN_CHARACTERS,
-    Accepted,
     accept_changes,
     accept_lifecycle,
     authenticate,

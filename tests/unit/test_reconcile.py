@@ -13,6 +13,7 @@ from sync.core.actions import (
     ClearEventId,
     DeleteBooking,
     EndEvent,
+    HandOver,
     LeaveAlone,
     LocateEvent,
     LookAgain,
@@ -25,8 +26,20 @@ from sync.core.actions import (
     UpdateBooking,
     UpdateEvent,
 )
-from sync.core.model import Booking, BookingPhase, Event, Link, Standing, TimeSpan, event_hash
-from sync.core.reconcile import ABSENT, UNREAD, OnDeletion, Pair, Policy, ReadState, Winner, booking_id_of, decide
+from sync.core.model import Booking, BookingPhase, Event, EventAddress, Link, Standing, TimeSpan, WorkOrder, event_hash
+from sync.core.reconcile import (
+    ABSENT,
+    UNREAD,
+    OnCancellation,
+    OnDeletion,
+    Pair,
+    Policy,
+    ReadState,
+    Scope,
+    Winner,
+    booking_id_of,
+    decide,
+)
 from tests.unit.values import (
     AGREED,
     BOOKING_ID,
@@ -38,6 +51,7 @@ from tests.unit.values import (
     MOVED,
     MOVED_ELSEWHERE,
     OTHER_MAILBOX,
+    WORK_ORDER_ID,
     a_booking,
     a_copy,
     a_gone_pair,
@@ -111,8 +125,13 @@ DELETING = Policy(on_deletion=OnDeletion.DELETE)
         ),
         pytest.param(
             a_live_pair(event=an_event(span=MOVED), booking=ABSENT),
+            HandOver(BOOKING_ID, Reason.BOOKING_ABSENT),
+            id="an event that we hold, whose booking does not exist, is handed over to the booking's side",
+        ),
+        pytest.param(
+            a_live_pair(event=an_event(span=MOVED), booking=ABSENT, standing=Standing.UNKNOWN, link=None),
             LeaveAlone(Reason.BOOKING_ABSENT),
-            id="an event whose booking does not exist is left alone",
+            id="an event with the mark of a booking that does not exist is left alone: a copy, or another tenant's",
         ),
     ],
 )
@@ -126,14 +145,14 @@ def test_a_live_event_whose_booking_need_not_be_read(pair: Pair, action: Action)
         pytest.param(
             an_event(span=MOVED),
             a_booking(mailbox_id=OTHER_MAILBOX),
-            LeaveAlone(Reason.REASSIGNED),
-            id="a reassigned booking is not moved by its old event",
+            HandOver(BOOKING_ID, Reason.REASSIGNED),
+            id="a reassigned booking is not moved by its old event, which is to go",
         ),
         pytest.param(
             an_event(span=MOVED),
             a_booking(mailbox_id=None),
-            LeaveAlone(Reason.REASSIGNED),
-            id="a booking of a resource without mailbox is not moved",
+            HandOver(BOOKING_ID, Reason.REASSIGNED),
+            id="nor is a booking of a resource without mailbox",
         ),
         pytest.param(
             an_event(span=MOVED),
@@ -162,14 +181,14 @@ def test_a_live_event_whose_booking_need_not_be_read(pair: Pair, action: Action)
         pytest.param(
             an_event(span=MOVED),
             a_booking(phase=BookingPhase.CANCELLED),
-            LeaveAlone(Reason.BOOKING_CANCELLED),
-            id="a cancelled booking is not moved",
+            HandOver(BOOKING_ID, Reason.BOOKING_CANCELLED),
+            id="a cancelled booking is not moved by its event, which is to go",
         ),
         pytest.param(
             an_event(),
             a_booking(phase=BookingPhase.CANCELLED, event_id=None),
-            LeaveAlone(Reason.BOOKING_CANCELLED),
-            id="a cancelled booking gets no event id",
+            HandOver(BOOKING_ID, Reason.BOOKING_CANCELLED),
+            id="nor does it get an event id",
         ),
         pytest.param(
             an_event(),
@@ -200,6 +219,85 @@ def test_a_live_event_whose_booking_need_not_be_read(pair: Pair, action: Action)
 @pytest.mark.parametrize("link", [None, a_link(booking_etag='W/"older"')], ids=["without link", "with link"])
 def test_a_live_event_and_its_booking(event: Event, booking: Booking, action: Action, link: object) -> None:
     assert act(a_live_pair(event=event, link=link, booking=booking)) == (action, [])
+
+
+@pytest.mark.parametrize(
+    ("held", "action"),
+    [
+        pytest.param({}, LeaveAlone(Reason.REASSIGNED), id="not at all: it is a copy, which the technician keeps"),
+        pytest.param(
+            {"standing": Standing.LINKED}, HandOver(BOOKING_ID, Reason.REASSIGNED), id="by our memory of the event"
+        ),
+        pytest.param({"link": a_link()}, HandOver(BOOKING_ID, Reason.REASSIGNED), id="by the link"),
+        pytest.param(
+            {"link": a_link(event_id=COPY_ID, leftover=EventAddress(MAILBOX, EVENT_ID))},
+            HandOver(BOOKING_ID, Reason.REASSIGNED),
+            id="by the link to the event that replaced it",
+        ),
+        pytest.param(
+            {"link": a_link(event_id=COPY_ID, named_before=event_hash(MAILBOX, EVENT_ID))},
+            HandOver(BOOKING_ID, Reason.REASSIGNED),
+            id="by what the booking named before",
+        ),
+        pytest.param(
+            {"link": a_link(event_id=COPY_ID)},
+            LeaveAlone(Reason.REASSIGNED),
+            id="not by a link to another event",
+        ),
+        pytest.param(
+            {"booking": a_booking(mailbox_id=OTHER_MAILBOX)},
+            HandOver(BOOKING_ID, Reason.REASSIGNED),
+            id="by the booking's columns",
+        ),
+    ],
+)
+def test_the_event_of_a_reassigned_booking_is_handed_over_when_it_is_held(
+    held: dict[str, object], action: Action
+) -> None:
+    nameless = a_booking(mailbox_id=OTHER_MAILBOX, event_id=None)
+    pair = a_live_pair(**{"standing": Standing.UNKNOWN, "link": None, "booking": nameless, **held})
+    assert decide(pair, Policy()) == action
+
+
+@pytest.mark.parametrize(
+    ("on_cancellation", "event_id", "standing", "action"),
+    [
+        pytest.param(
+            OnCancellation.REMOVE,
+            None,
+            Standing.LINKED,
+            HandOver(BOOKING_ID, Reason.BOOKING_CANCELLED),
+            id="by our memory of the event",
+        ),
+        pytest.param(
+            OnCancellation.REMOVE,
+            EVENT_ID,
+            Standing.UNKNOWN,
+            HandOver(BOOKING_ID, Reason.BOOKING_CANCELLED),
+            id="by the booking's columns",
+        ),
+        pytest.param(
+            OnCancellation.REMOVE,
+            None,
+            Standing.UNKNOWN,
+            LeaveAlone(Reason.BOOKING_CANCELLED),
+            id="not when nothing shows that we hold it",
+        ),
+        pytest.param(
+            OnCancellation.KEEP,
+            EVENT_ID,
+            Standing.LINKED,
+            LeaveAlone(Reason.BOOKING_CANCELLED),
+            id="not when it is to be kept",
+        ),
+    ],
+)
+def test_the_event_of_a_cancelled_booking_is_handed_over_when_it_is_to_go(
+    on_cancellation: OnCancellation, event_id: str | None, standing: Standing, action: Action
+) -> None:
+    booking = a_booking(phase=BookingPhase.CANCELLED, event_id=event_id)
+    pair = a_live_pair(standing=standing, link=None, booking=booking)
+    assert decide(pair, Policy(on_cancellation=on_cancellation)) == action
 
 
 def updated_booking(span: TimeSpan, reason: Reason, loser: TimeSpan | None = None) -> UpdateBooking:
@@ -453,7 +551,20 @@ def test_the_settings_name_the_phases_in_which_a_deletion_counts() -> None:
 def test_an_edit_in_dynamics_beats_a_deletion() -> None:
     """Whoever moved the booking did not know of the deletion; the visit stays, and gets a new event."""
     action, _ = act(a_gone_pair(booking=a_booking(span=MOVED)), DELETING)
-    assert action == ClearEventId(BOOKING_ID, ETAG, Reason.EDITED_IN_DYNAMICS)
+    assert action == ClearEventId(BOOKING_ID, ETAG, Reason.EDITED_IN_DYNAMICS, hands_over=True)
+
+
+def test_a_booking_that_gets_no_events_is_not_cancelled_for_having_none() -> None:
+    """Nor is it when its event is deleted before we do it."""
+    action, readings = act(a_gone_pair(), Policy(scope=Scope.WORK_ORDERS))
+    assert action == EndEvent(Reason.OUT_OF_SCOPE)
+    assert readings == []
+
+
+def test_a_booking_that_gets_events_is_cancelled_in_any_scope() -> None:
+    booking = a_booking(work_order=WorkOrder(work_order_id=WORK_ORDER_ID))
+    action, _ = act(a_gone_pair(booking=booking), Policy(scope=Scope.WORK_ORDERS))
+    assert isinstance(action, CancelBooking)
 
 
 DELETED_ITEMS = {"event": an_event(), "is_reported_removed": True, "is_located": False}
@@ -692,7 +803,7 @@ def test_which_booking_an_event_stands_for(pair: Pair, booking_id: str | None) -
         pytest.param(
             an_event(),
             a_booking(mailbox_id=OTHER_MAILBOX),
-            LeaveAlone(Reason.REASSIGNED),
+            HandOver(BOOKING_ID, Reason.REASSIGNED),
             id="the booking went on to another mailbox",
         ),
     ],

@@ -1,21 +1,34 @@
 """The settings are complete and sane, or refused with every problem at once."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from sync.core.content import (
+    DEFAULT_BODY,
+    DEFAULT_CATEGORIES,
+    DEFAULT_LOCATION,
+    DEFAULT_SUBJECT,
+    ShowAs,
+    Template,
+    Templates,
+)
 from sync.core.errors import ConfigurationError
 from sync.core.model import BookingPhase
-from sync.core.reconcile import OnDeletion, Winner
+from sync.core.reconcile import OnCancellation, OnDeletion, Scope, Winner
 from sync.core.subscriptions import key_of
-from sync.settings import SETTING_NAMES, Settings, is_loopback
+from sync.setting_values import is_loopback
+from sync.settings import SETTING_NAMES, Settings
 from tests.unit.values import MAILBOX, OTHER_MAILBOX, TENANT
 
 SAMPLE = json.loads((Path(__file__).parents[2] / "local.settings.sample.json").read_text())
 SECRET = "one-secret-of-more-than-32-characters"
 PREVIOUS = "its-predecessor-of-more-than-32-characters"
+WEBHOOK_SECRET = "one-webhook-secret-of-more-than-32-characters"
+PREVIOUS_WEBHOOK_SECRET = "its-predecessor-at-the-door-of-more-than-32-characters"
 CONNECTION_STRING = "DefaultEndpointsProtocol=https;AccountName=one;AccountKey=c2VjcmV0a2V5"
 VAULT = "@Microsoft.KeyVault(SecretUri=https://vault.example/secrets/one)"
 
@@ -25,6 +38,7 @@ COMPLETE = {
     "DATAVERSE_URL": "https://contoso.crm4.dynamics.com",
     "PUBLIC_URL": "https://app.example",
     "CLIENT_STATE_SECRET": SECRET,
+    "DATAVERSE_WEBHOOK_SECRET": WEBHOOK_SECRET,
     "MAINTAIN_SCHEDULE": "0 */5 * * * *",
     "SWEEP_SCHEDULE": "0 */15 * * * *",
 }
@@ -81,14 +95,26 @@ def test_every_problem_is_listed_at_once() -> None:
         "PUBLIC_URL": "app.example",
         "CLIENT_STATE_SECRET": "short",
         "CLIENT_STATE_SECRET_PREVIOUS": "short",
+        "DATAVERSE_WEBHOOK_SECRET": "short",
+        "DATAVERSE_WEBHOOK_SECRET_PREVIOUS": "short",
         "AZURE_CLIENT_ID": "me",
         "MAILBOXES": f"{MAILBOX}, somebody@example.com",
+        "BOOKING_SCOPE": "some",
+        "ALLOW_MICROSOFT_SYNC": "maybe",
         "SETTLE_SECONDS": "16",
         "CLOCK_MARGIN_SECONDS": "-1",
         "CONFLICT_WINNER": "me",
         "ON_EVENT_DELETED": "cry",
         "CANCELLABLE_PHASES": "scheduled,lost",
         "CANCELLED_STATUS_ID": "3",
+        "ON_BOOKING_CANCELLED": "cry",
+        "KEEP_PAST_EVENTS": "1",
+        "EVENT_SUBJECT": "{name}",
+        "EVENT_LOCATION": "[here",
+        "EVENT_BODY": "{",
+        "EVENT_CATEGORIES": "]",
+        "EVENT_SHOW_AS": "away",
+        "EVENT_TIME_ZONE": "W. Europe Standard Time",
         "WINDOW_PAST_DAYS": "nan",
         "WINDOW_FUTURE_DAYS": "0",
         "BREAKER_NUMBER": "few",
@@ -99,11 +125,13 @@ def test_every_problem_is_listed_at_once() -> None:
     }
     found = problems(**wrong)
     assert sorted(problem.split()[0] for problem in found) == sorted(wrong)
+    assert set(wrong) == {*SETTING_NAMES} - {"LOCAL_TOKEN"}, "each setting but free text is checked"
 
 
 def test_a_problem_names_the_mend() -> None:
     assert problems(CONFLICT_WINNER="me") == ["CONFLICT_WINNER is not one of dynamics, outlook, latest"]
     assert problems(SETTLE_SECONDS="16") == ["SETTLE_SECONDS is not between 0 and 15"]
+    assert problems(ALLOW_MICROSOFT_SYNC="yes") == ["ALLOW_MICROSOFT_SYNC is neither true nor false"]
     assert problems(CLIENT_STATE_SECRET="short") == ["CLIENT_STATE_SECRET must have at least 32 characters"]
     assert problems(SWEEP_SCHEDULE="hourly") == [
         "SWEEP_SCHEDULE is not a schedule of five or six fields, such as 0 */15 * * * *"
@@ -161,6 +189,87 @@ def test_the_defaults_are_the_careful_ones() -> None:
     assert settings.rules.policy.on_deletion is OnDeletion.CANCEL
     assert settings.rules.policy.cancellable == {BookingPhase.SCHEDULED, BookingPhase.TRAVELING}
     assert settings.rules.mailboxes == ()
+
+
+def test_the_defaults_of_the_way_to_outlook() -> None:
+    rules = read().rules
+    assert (rules.policy.scope, rules.policy.on_cancellation) == (Scope.ANY, OnCancellation.REMOVE)
+    assert rules.policy.keeps_past_events is True
+    assert rules.allows_microsoft_sync is False
+    assert rules.templates == Templates(
+        subject=Template.parse(DEFAULT_SUBJECT),
+        location=Template.parse(DEFAULT_LOCATION),
+        body=Template.parse(DEFAULT_BODY),
+        categories=Template.parse(DEFAULT_CATEGORIES),
+        show_as=ShowAs.BUSY,
+        zone=UTC,
+        record_url=COMPLETE["DATAVERSE_URL"],
+    )
+
+
+def test_the_way_to_outlook_is_set() -> None:
+    rules = read(
+        DATAVERSE_URL="https://contoso.crm4.dynamics.com/",
+        BOOKING_SCOPE="Work-Orders",
+        ON_BOOKING_CANCELLED="keep",
+        KEEP_PAST_EVENTS="False",
+        ALLOW_MICROSOFT_SYNC="TRUE",
+        EVENT_SUBJECT="{account}",
+        EVENT_LOCATION="{location} ",
+        EVENT_BODY=r"{number}\n{link}",
+        EVENT_CATEGORIES="{priority}; Visit",
+        EVENT_SHOW_AS="workingelsewhere",
+        EVENT_TIME_ZONE="Europe/Helsinki",
+    ).rules
+    assert (rules.policy.scope, rules.policy.on_cancellation) == (Scope.WORK_ORDERS, OnCancellation.KEEP)
+    assert rules.policy.keeps_past_events is False
+    assert rules.allows_microsoft_sync is True
+    assert rules.templates == Templates(
+        subject=Template.parse("{account}"),
+        location=Template.parse("{location}"),
+        body=Template.parse("{number}\n{link}"),
+        categories=Template.parse("{priority}; Visit"),
+        show_as=ShowAs.WORKING_ELSEWHERE,
+        zone=ZoneInfo("Europe/Helsinki"),
+        record_url="https://contoso.crm4.dynamics.com",
+    )
+
+
+@pytest.mark.parametrize("name", ["EVENT_SUBJECT", "EVENT_LOCATION", "EVENT_BODY", "EVENT_CATEGORIES"])
+def test_no_text_is_said_in_a_word(name: str) -> None:
+    """An empty setting means the default."""
+    part = name.removeprefix("EVENT_").lower()
+    assert getattr(read(**{name: "None"}).rules.templates, part) == Template.parse("")
+    assert getattr(read(**{name: ""}).rules.templates, part) == getattr(read().rules.templates, part)
+
+
+@pytest.mark.parametrize("show_as", ShowAs)
+def test_a_free_busy_state_is_spelled_as_graph_spells_it(show_as: str) -> None:
+    assert read(EVENT_SHOW_AS=show_as).rules.templates.show_as is show_as
+
+
+def test_a_wrong_template_says_what_is_wrong_with_it() -> None:
+    (problem,) = problems(EVENT_SUBJECT="{nubmer}")
+    assert problem.startswith("EVENT_SUBJECT names the unknown field {nubmer}; there are: number, ")
+
+
+@pytest.mark.parametrize(
+    "zone",
+    [
+        pytest.param("Middle-earth/Shire", id="none of this world"),
+        pytest.param("W. Europe Standard Time", id="Windows' name"),
+        pytest.param("+02:00", id="an offset"),
+        pytest.param("Europe", id="a folder of the database"),
+        pytest.param("tzdata.zi", id="a file of the database that is no zone"),
+        pytest.param("../../../etc/passwd", id="a path out of the database"),
+        pytest.param("/etc/localtime", id="a path of the machine"),
+        pytest.param("Europe/\0", id="nul"),
+    ],
+)
+def test_what_is_no_time_zone_is_a_problem_in_words(zone: str) -> None:
+    assert problems(EVENT_TIME_ZONE=zone) == [
+        "EVENT_TIME_ZONE is not the IANA name of a time zone, such as Europe/Helsinki"
+    ]
 
 
 def test_zero_is_a_value() -> None:
@@ -261,7 +370,18 @@ def test_one_address_alone_is_not_enough(only: str) -> None:
 # Secrets and addresses
 
 
-@pytest.mark.parametrize("name", ["CLIENT_STATE_SECRET", "CLIENT_STATE_SECRET_PREVIOUS", "TENANT_ID", "MAILBOXES"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "CLIENT_STATE_SECRET",
+        "CLIENT_STATE_SECRET_PREVIOUS",
+        "DATAVERSE_WEBHOOK_SECRET",
+        "DATAVERSE_WEBHOOK_SECRET_PREVIOUS",
+        "TENANT_ID",
+        "MAILBOXES",
+        "EVENT_SUBJECT",
+    ],
+)
 def test_an_unresolved_key_vault_reference_is_not_taken_for_the_secret(name: str) -> None:
     assert problems(**{name: VAULT}) == [
         f"{name} is an unresolved Key Vault reference: check the app's access to the vault"
@@ -279,9 +399,26 @@ def test_an_unresolved_key_vault_reference_is_no_account_name() -> None:
 
 
 def test_no_secret_shows_when_the_settings_are_printed() -> None:
-    shown = repr(read(CLIENT_STATE_SECRET_PREVIOUS=PREVIOUS, LOCAL_TOKEN="the-local-token", **LOOPBACK))
-    for secret in (SECRET, PREVIOUS, "the-local-token", "c2VjcmV0a2V5"):
+    secrets = {
+        "CLIENT_STATE_SECRET_PREVIOUS": PREVIOUS,
+        "DATAVERSE_WEBHOOK_SECRET_PREVIOUS": PREVIOUS_WEBHOOK_SECRET,
+        "LOCAL_TOKEN": "the-local-token",
+    }
+    shown = repr(read(**secrets, **LOOPBACK))
+    for secret in (SECRET, WEBHOOK_SECRET, *secrets.values(), "c2VjcmV0a2V5"):
         assert secret not in shown
+
+
+def test_both_webhook_secrets_are_accepted_while_rotating() -> None:
+    assert read().webhook_secrets == (WEBHOOK_SECRET,)
+    rotating = read(DATAVERSE_WEBHOOK_SECRET_PREVIOUS=PREVIOUS_WEBHOOK_SECRET)
+    assert rotating.webhook_secrets == (WEBHOOK_SECRET, PREVIOUS_WEBHOOK_SECRET)
+
+
+@pytest.mark.parametrize("name", ["DATAVERSE_WEBHOOK_SECRET", "DATAVERSE_WEBHOOK_SECRET_PREVIOUS"])
+@pytest.mark.parametrize("text", ["with blanks " * 3, "über" * 10, "line\nbreak" * 4, "nul\0" * 10])
+def test_a_webhook_secret_is_one_that_a_header_can_carry(name: str, text: str) -> None:
+    assert problems(**{name: text}) == [f"{name} must be of printable ASCII characters without blanks"]
 
 
 @pytest.mark.parametrize("name", ["GRAPH_URL", "DATAVERSE_URL", "PUBLIC_URL"])

@@ -11,13 +11,14 @@ from sync.core.model import Booking, KnownEvent, Link, MailboxJob, Source, Stand
 from sync.core.rules import Rules
 from sync.core.subscriptions import SubscriptionPolicy
 from sync.core.work import EVENT_CHANGES_QUEUE
-from sync.service.ports import BookingTable, DeltaPage, EventCalendar, Ports
+from sync.service.ports import BookingTable, DeltaPage, EventCalendar, ListedBooking, Ports
 from sync.service.sweeping import LINK_MEMORY, mailbox_task, sweep_mailbox
 from tests.fakes import FakeDeadLetters, FakeJournal, FakeStateStore, FakeWorkQueue
-from tests.unit.values import BOOKING_ID, COPY_ID, EVENT_ID, MAILBOX, NOW, a_booking, a_known_event, a_link
+from tests.unit.values import BOOKING_ID, COPY_ID, EVENT_ID, MAILBOX, NOW, TEMPLATES, a_booking, a_known_event, a_link
 
 RULES = Rules(
-    subscriptions=SubscriptionPolicy(notification_url="https://app.example", lifecycle_url="https://app.example")
+    subscriptions=SubscriptionPolicy(notification_url="https://app.example", lifecycle_url="https://app.example"),
+    templates=TEMPLATES,
 )
 TICK = timedelta(seconds=1)
 
@@ -31,24 +32,26 @@ class EmptyCalendar:
 
 
 class Bookings:
-    """Names the given bookings for any mailbox and window."""
+    """Lists the given bookings for any mailbox and window."""
 
-    def __init__(self, named: Sequence[Booking]) -> None:
-        self._named = named
+    def __init__(self, listed: Sequence[Booking]) -> None:
+        self._listed = listed
 
-    async def list_linked_bookings(self, mailbox_id: str, window: TimeSpan) -> AsyncIterator[Booking]:
+    async def list_bookings(self, mailbox_id: str, window: TimeSpan) -> AsyncIterator[ListedBooking]:
         del mailbox_id, window
-        for booking in self._named:
-            yield booking
+        for booking in self._listed:
+            yield ListedBooking(
+                booking_id=booking.booking_id, etag=booking.etag, span=booking.span, event_id=booking.event_id
+            )
 
 
-def some_ports(*named: Booking) -> tuple[Ports, FakeStateStore, FakeWorkQueue]:
-    """Ports on an empty calendar and the bookings that Dataverse names, and those two that the tests look into."""
+def some_ports(*listed: Booking) -> tuple[Ports, FakeStateStore, FakeWorkQueue]:
+    """Ports on an empty calendar and the bookings that Dataverse lists, and those two that the tests look into."""
     numbers = count(1)
     state, queue = FakeStateStore(), FakeWorkQueue(lambda: NOW)
     ports = Ports(
         calendar=cast(EventCalendar, EmptyCalendar()),
-        bookings=cast(BookingTable, Bookings(named)),
+        bookings=cast(BookingTable, Bookings(listed)),
         state=state,
         journal=FakeJournal(),
         dead_letters=FakeDeadLetters(),

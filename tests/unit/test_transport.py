@@ -11,7 +11,7 @@ from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 
 from sync.adapters.transport import Answer, Transport, outage, retry_after_seconds
 from sync.calls import counted_calls
-from sync.core.errors import InvalidPayload, Refused, ServiceUnavailable, SyncError, Throttled
+from sync.core.errors import InvalidPayload, Refused, ServiceUnavailable, SyncError, Throttled, TransientError
 from tests.unit.samples import an_answer
 from tests.unit.values import NOW
 
@@ -47,9 +47,9 @@ class World:
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
 
-    async def call(self) -> Answer:
+    async def call(self, *, is_repeatable: bool = True) -> Answer:
         transport = Transport(classify=classify, clock=lambda: NOW, sleep=self.sleep, random=Random(1))
-        return await transport.call("event.get", self.send)
+        return await transport.call("event.get", self.send, is_repeatable=is_repeatable)
 
 
 async def test_a_success_is_answered_as_it_came() -> None:
@@ -144,6 +144,32 @@ async def test_a_refusal_is_not_repeated() -> None:
     with pytest.raises(Refused):
         await world.call()
     assert (world.sent, world.slept) == (1, [])
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        pytest.param(FAILED, id="500"),
+        pytest.param(httpx.Response(503, headers={"Retry-After": "1"}), id="503 with a stated wait"),
+        pytest.param(throttled(), id="429 without a word"),
+        pytest.param(httpx.ConnectError("refused"), id="no connection"),
+        pytest.param(httpx.RemoteProtocolError("half an answer"), id="half an answer"),
+        pytest.param(ServiceRequestError("no connection"), id="no token"),
+    ],
+)
+async def test_what_may_have_taken_effect_is_not_repeated_where_that_does_harm(
+    trouble: httpx.Response | Exception,
+) -> None:
+    world = World([trouble, OK])
+    with pytest.raises(TransientError):
+        await world.call(is_repeatable=False)
+    assert (world.sent, world.slept) == (1, [])
+
+
+async def test_what_was_refused_unread_is_repeated_even_where_repeating_does_harm() -> None:
+    world = World([throttled("2"), OK])
+    assert (await world.call(is_repeatable=False)).is_success
+    assert (world.sent, world.slept) == (2, [2])
 
 
 async def test_what_went_wrong_on_the_line_is_the_cause() -> None:

@@ -5,33 +5,62 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sync.core.actions import Action, LocateEvent, ReadBooking, Reading, SearchTwin
+from sync.core.content import (
+    DEFAULT_BODY,
+    DEFAULT_CATEGORIES,
+    DEFAULT_LOCATION,
+    DEFAULT_SUBJECT,
+    ShowAs,
+    Template,
+    Templates,
+    render,
+)
+from sync.core.delivery_state import Delivery
 from sync.core.model import (
     Booking,
+    BookingChange,
     BookingPhase,
     Event,
     EventChange,
     KnownEvent,
     Link,
+    MailboxJob,
+    MailboxTask,
     Standing,
     TimeSpan,
+    WorkOrderChange,
     event_hash,
 )
 from sync.core.reconcile import ABSENT, UNREAD, Pair, Policy, ReadState, decide
+from sync.core.sweeping import WindowPolicy, window_at
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 TENANT = "6f6e7d1c-0000-4c5e-9a00-5a3b1d2c4e01"
 MAILBOX = "11111111-1111-4111-8111-111111111111"
 OTHER_MAILBOX = "22222222-2222-4222-8222-222222222222"
 BOOKING_ID = "0b0f6a5e-3b1f-4f11-840a-000d3a111111"
+WORK_ORDER_ID = "3c3d9c0a-5a7e-4f11-840a-000d3a222222"
 EVENT_ID = "AAMkAGI2-visit="
 COPY_ID = "AAMkAGI2-copy="
 
 AGREED = TimeSpan(start_at=NOW, end_at=NOW + timedelta(hours=2))
 MOVED = TimeSpan(start_at=NOW + timedelta(days=1), end_at=NOW + timedelta(days=1, hours=2))
 MOVED_ELSEWHERE = TimeSpan(start_at=NOW + timedelta(days=2), end_at=NOW + timedelta(days=2, hours=1))
+FAR_AHEAD = TimeSpan(start_at=NOW + timedelta(days=400), end_at=NOW + timedelta(days=400, hours=2))
+"""Outside every window."""
 
 EARLIER = NOW - timedelta(hours=2)
 LATER = NOW - timedelta(hours=1)
+
+TEMPLATES = Templates(
+    subject=Template.parse(DEFAULT_SUBJECT),
+    location=Template.parse(DEFAULT_LOCATION),
+    body=Template.parse(DEFAULT_BODY),
+    categories=Template.parse(DEFAULT_CATEGORIES),
+    show_as=ShowAs.BUSY,
+    zone=UTC,
+    record_url="https://org.example",
+)
 
 _EVENT = Event(
     mailbox_id=MAILBOX,
@@ -59,6 +88,8 @@ _LINK = Link(
     phase=BookingPhase.SCHEDULED,
     booking_etag='W/"1001"',
 )
+CONTENT = render(_BOOKING, TEMPLATES)
+"""What the booking's event is to say."""
 
 
 def an_event(**different: Any) -> Event:
@@ -84,6 +115,25 @@ def a_booking(**different: Any) -> Booking:
 def a_link(**different: Any) -> Link:
     """What the two last agreed on."""
     return replace(_LINK, **different)
+
+
+def a_delivered_link(**different: Any) -> Link:
+    """The link of a booking whose event says all that it should, at the etag of that event."""
+    return replace(_LINK, **{"event_etag": _EVENT.etag, "written": CONTENT.written(), **different})
+
+
+def a_delivery(**different: Any) -> Delivery:
+    """The booking has been read and is as agreed; its event has not been read."""
+    known = {
+        "booking_id": BOOKING_ID,
+        "booking": a_booking(),
+        "content": CONTENT,
+        "decided_at": NOW,
+        "window": window_at(NOW, WindowPolicy()),
+        "link": a_delivered_link(),
+        **different,
+    }
+    return Delivery(**known)
 
 
 def a_live_pair(**different: Any) -> Pair:
@@ -112,6 +162,22 @@ def a_known_event(**different: Any) -> KnownEvent:
 def a_change(**different: Any) -> EventChange:
     """A work item as the door makes it."""
     item = EventChange(mailbox_id=MAILBOX, event_id=EVENT_ID, received_at=NOW, correlation_id="correlation-1")
+    return replace(item, **different)
+
+
+def a_booking_change(**different: Any) -> BookingChange:
+    """A work item about the booking, of which nothing but its id is known."""
+    return replace(BookingChange(booking_id=BOOKING_ID, received_at=NOW, correlation_id="correlation-1"), **different)
+
+
+def a_work_order_change(**different: Any) -> WorkOrderChange:
+    item = WorkOrderChange(work_order_id=WORK_ORDER_ID, received_at=NOW, correlation_id="correlation-1")
+    return replace(item, **different)
+
+
+def a_task(**different: Any) -> MailboxTask:
+    """A sweep of the mailbox."""
+    item = MailboxTask(mailbox_id=MAILBOX, job=MailboxJob.SWEEP, received_at=NOW, correlation_id="correlation-1")
     return replace(item, **different)
 
 
