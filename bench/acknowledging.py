@@ -47,12 +47,16 @@ async def empty(req: func.HttpRequest) -> func.HttpResponse:
 
 OTHER_FUNCTIONS = (
     "graph_lifecycle",
+    "dataverse_bookings",
     "event_changes",
+    "booking_changes",
     "mailbox_tasks",
     "event_changes_poison",
+    "booking_changes_poison",
     "mailbox_tasks_poison",
     "maintain_subscriptions",
     "sweep_calendars",
+    "sweep_bookings",
 )
 """Switched off in the host that is measured."""
 

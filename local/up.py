@@ -5,14 +5,14 @@ It shows where everything is and what to try, then the logs of all parts as they
 
 import argparse
 import contextlib
-import json
 import os
 import shutil
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import NoReturn
 
@@ -22,14 +22,11 @@ from rich.text import Text
 from local import inside
 from local.azurite import AzuriteMissingError
 from local.child import ChildFailedError
+from local.examples import Example, Examples
 from local.ports import PortInUseError, Ports
-from local.sample import SampleBooking, build_sample
-from local.switchboard import PERSON_TOKEN
 from local.world import ROOT, CoreToolsMissingError, LocalWorld, Part, today_in_utc
 
 _COLOURS: dict[Part, str] = {"azurite": "blue", "graph": "cyan", "dataverse": "magenta", "functions": "green"}
-_IMMUTABLE_IDS = 'Prefer: IdType="ImmutableId"'
-_JSON = "Content-Type: application/json"
 _LOG_INTERVAL_SECONDS = 0.2
 
 
@@ -70,10 +67,14 @@ def _run(options: argparse.Namespace, console: Console) -> None:
     # The simulators begin anew each time; what the app remembers of their last life would only confuse
     shutil.rmtree(directory, ignore_errors=True)
     with contextlib.ExitStack() as stack:
-        console.print("starting Azurite, the simulators and the Functions host ...", style="dim")
         stack.callback(world.stop)
+        console.print("starting Azurite, the simulators and the Functions host ...", style="dim")
         world.start()
+        console.print("setting the app up in Dynamics: python -m sync setup --no-backfill ...", style="dim")
+        world.register()
+        console.print("bringing the sample's bookings to Outlook ...", style="dim")
         world.subscribe()
+        world.wait_until_quiet()  # what the parts write meanwhile would bury the page
         stack.callback(inside.withdraw)
         inside.announce(world.environment)
         _show(world, today, console)
@@ -90,41 +91,19 @@ def _show(world: LocalWorld, today: date, console: Console) -> None:
         ("Logs", os.path.relpath(world.directory / "logs"), "a file for each part"),
     ):
         console.print(f"  [bold]{name:<10}[/] {url:<32} [dim]{what}[/]", highlight=False, soft_wrap=True)
-    moved, deleted = [booking for booking in build_sample(today).bookings if booking.linked][:2]
-    for title, command in (
-        (f"Move the event of {moved.name} by an hour, as {moved.technician.name} would", _move(world, moved)),
-        ("See that its booking has moved", _look(world, moved)),
-        (f"Delete the event of {deleted.name}", _delete(world, deleted)),
-        ("See that its booking is cancelled", _look(world, deleted)),
-    ):
-        console.print(f"\n  [bold]{title}[/]")
+    examples = Examples(graph_url=world.graph_url, dataverse_url=world.dataverse_url, today=today)
+    _show_examples("Outlook \N{RIGHTWARDS ARROW} Dynamics", examples.from_outlook(), console)
+    _show_examples("Dynamics \N{RIGHTWARDS ARROW} Outlook", examples.from_dynamics(), console)
+    console.print("\n  A change arrives within some five seconds. Ctrl-C stops everything.")
+    console.print("  The app's own commands: [bold]./dev sync --help[/]\n")
+
+
+def _show_examples(heading: str, examples: Sequence[Example], console: Console) -> None:
+    console.print(f"\n  [bold]{heading}[/]")
+    for example in examples:
+        console.print(f"\n  {example.title}", highlight=False)
         # On one line each and unbroken, so that it can be copied
-        console.print(Text(command), soft_wrap=True, highlight=False)
-    console.print("\n  Ctrl-C stops everything. The app's own commands: [bold]./dev sync[/]\n")
-
-
-def _move(world: LocalWorld, booking: SampleBooking) -> str:
-    times = {"start": booking.start_at + timedelta(hours=1), "end": booking.end_at + timedelta(hours=1)}
-    body = {name: {"dateTime": f"{at:%Y-%m-%dT%H:%M:%S}", "timeZone": "UTC"} for name, at in times.items()}
-    return f"{_curl('PATCH', _event_url(world, booking), _IMMUTABLE_IDS, _JSON)} -d '{json.dumps(body)}'"
-
-
-def _delete(world: LocalWorld, booking: SampleBooking) -> str:
-    return _curl("DELETE", _event_url(world, booking), _IMMUTABLE_IDS)
-
-
-def _look(world: LocalWorld, booking: SampleBooking) -> str:
-    url = f"{world.dataverse_url}/api/data/v9.2/bookableresourcebookings({booking.booking_id})"
-    return _curl("GET", f"{url}?$select=name,starttime,endtime&$expand=BookingStatus($select=name)")
-
-
-def _event_url(world: LocalWorld, booking: SampleBooking) -> str:
-    return f"{world.graph_url}/v1.0/users/{booking.technician.mailbox_id}/events/{booking.event_id}"
-
-
-def _curl(method: str, url: str, *headers: str) -> str:
-    options = [f"-H '{header}'" for header in (f"Authorization: Bearer {PERSON_TOKEN}", *headers)]
-    return " ".join(["curl", "-s", "-X", method, f"'{url}'", *options])
+        console.print(Text(example.command, style="dim"), soft_wrap=True, highlight=False)
 
 
 def _follow(world: LocalWorld, console: Console) -> NoReturn:

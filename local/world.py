@@ -7,19 +7,21 @@ addresses, and imports neither a simulator nor the app, only the sample and the 
 import json
 import os
 import shutil
+import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import httpx
+from azure.core.exceptions import ServiceRequestError
 from azure.storage.queue import QueueServiceClient
 
 from local.azurite import Azurite
-from local.child import Child
+from local.child import Child, ChildFailedError
 from local.ports import HOST, Ports
 from local.sample import TECHNICIANS
 from local.switchboard import APP_TOKEN
@@ -174,14 +176,37 @@ class LocalWorld:
         reply = httpx.post(f"{self.functions_url}/admin/functions/{name}", json={"input": ""}, trust_env=False)
         reply.raise_for_status()
 
+    def run_command(self, *words: str) -> str:
+        """Run the app's own command line, `python -m sync WORDS`, in this world; answers what it prints.
+
+        Raises `ChildFailedError`, with what it says, when it does not end well.
+        """
+        command = [sys.executable, "-m", "sync", *words]
+        environment = {**os.environ, **self.environment}
+        result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        if result.returncode != 0:
+            said = (result.stdout + result.stderr).strip()
+            raise ChildFailedError(f"python -m sync {' '.join(words)} ended with code {result.returncode}:\n{said}")
+        return result.stdout
+
+    def register(self) -> str:
+        """Set the app up in Dataverse, as an administrator would; answers the plan that was carried out.
+
+        The app learns of bookings from then on. Those that are there already it finds when it has subscribed.
+        """
+        return self.run_command("setup", "--no-backfill")
+
     def subscribe(self) -> None:
-        """Let the app subscribe to every mailbox now, and wait for that. It goes on to sweep each of them by itself.
+        """Run the timers once: the app subscribes to every mailbox, which is waited for, and follows the bookings.
+
+        It goes on to sweep each mailbox by itself, and to bring the bookings there to it.
 
         Raises `ChildFailedError` when the subscriptions do not come about, with the end of the app's log.
         """
         mailboxes = sum(technician.has_mailbox for technician in TECHNICIANS)
         self.run_function("maintain_subscriptions")
-        self.children["functions"].wait_until(lambda: len(self._subscriptions()) >= mailboxes, seconds=30)
+        self.run_function("sweep_bookings")
+        self._wait_until(lambda: len(self._subscriptions()) >= mailboxes, seconds=60)
 
     def _subscriptions(self) -> list[object]:
         headers = {"Authorization": f"Bearer {APP_TOKEN}"}
@@ -189,22 +214,37 @@ class LocalWorld:
         subscriptions: list[object] = reply.raise_for_status().json()["value"]
         return subscriptions
 
-    def wait_until_quiet(self, *, seconds: float = 60, quiet_seconds: float = 1) -> None:
-        """Wait until no work is queued and nobody has called either service for `quiet_seconds`.
+    def wait_until_quiet(self, *, seconds: float = 120, quiet_seconds: float = 1) -> None:
+        """Wait until nothing is on its way to the app or queued, and nobody has called a service for `quiet_seconds`.
 
-        A change counts once its notification has arrived, so `quiet_seconds` must exceed what that takes. Raises
-        `ChildFailedError` when it has not become quiet within `seconds`.
+        Raises `ChildFailedError` when it has not become quiet within `seconds`.
         """
         seen, since = self.calls(), time.monotonic()
 
         def is_quiet() -> bool:
             nonlocal seen, since
+            # In the order in which work goes: what has left one place is seen at the next
+            is_over = time.monotonic() - since >= quiet_seconds and not self.under_way() and not self.queued()
             calls = self.calls()
-            if calls != seen or self.queued():
-                seen, since = calls, time.monotonic()
-            return time.monotonic() - since >= quiet_seconds
+            if calls != seen:
+                seen, since, is_over = calls, time.monotonic(), False
+            return is_over
 
-        self.children["functions"].wait_until(is_quiet, seconds=seconds)
+        self._wait_until(is_quiet, seconds=seconds)
+
+    def _wait_until(self, is_so: Callable[[], bool], *, seconds: float) -> None:
+        """Raises `ChildFailedError`, too, when it cannot be told any more because a part has ended."""
+
+        def is_so_now() -> bool:
+            try:
+                return is_so()
+            except (httpx.TransportError, ServiceRequestError):
+                time.sleep(_NOTICE_SECONDS)
+                if failed := self.first_failed():
+                    raise ChildFailedError(failed.failure()) from None
+                raise
+
+        self.children["functions"].wait_until(is_so_now, seconds=seconds)
 
     def queued(self) -> int:
         """How many messages wait, are delayed or are being worked on; poison does not count."""
@@ -212,6 +252,17 @@ class LocalWorld:
             names = [queue.name for queue in service.list_queues() if not queue.name.endswith("-poison")]
             properties = [service.get_queue_client(name).get_queue_properties() for name in names]
         return sum(queue.approximate_message_count or 0 for queue in properties)
+
+    def under_way(self) -> int:
+        """How many notifications and webhooks are on their way to the app, or wait to be sent again."""
+        notifications = self._state(self.graph_url, mailbox_id="none")  # whatever is in mailboxes is of no interest
+        webhooks = self._state(self.dataverse_url)["webhooks"]
+        return sum(len(one["outbox"]) + int(one["in_flight"]) for one in (notifications, webhooks))
+
+    @staticmethod
+    def _state(url: str, **query: str) -> dict[str, Any]:
+        state: dict[str, Any] = httpx.get(f"{url}/_control/state", params=query, trust_env=False).json()
+        return state
 
     def calls(self) -> dict[str, dict[str, dict[str, int]]]:
         """Calls served since `clear_calls`: by service, by caller, by kind."""
@@ -235,6 +286,9 @@ class LocalWorld:
     ) -> None:
         self.stop()
 
+
+_NOTICE_SECONDS = 0.5
+"""How soon a part that has ended is known to have."""
 
 _STAGES: tuple[tuple[Part, ...], ...] = (("azurite", "graph", "dataverse"), ("functions",))
 

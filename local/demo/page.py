@@ -37,13 +37,14 @@ class Page:
         self._print(Text(" ".join(dedent(text).split())))
         self._console.print()
 
-    def prologue(self, seconds: float) -> None:
-        """What the story is played on, which took so long to come up."""
+    def prologue(self, seconds: float, settle_seconds: float) -> None:
+        """What the story is played on, which took so long to come up, and how long the app lets changes settle."""
         self._console.print(Text("Booking sync, played on this machine", style="bold"))
         self._console.print(
             Text(
                 "The app in a Functions host, Azurite for its queues and tables, and simulators of Graph and "
-                f"Dataverse; all over real HTTP, up and linked after {seconds:.0f} s.",
+                f"Dataverse; all over real HTTP, up and linked after {seconds:.0f} s. The app lets a change settle for "
+                f"{settle_seconds:g} s here, where it usually waits 3 s for what may follow.",
                 style="dim",
             )
         )
@@ -54,6 +55,12 @@ class Page:
         self._console.print(
             Text(f"All of this came true, in {seconds:.0f} s. The same world to play with: ./dev up", style="bold")
         )
+
+    def text(self, text: str) -> None:
+        """A sentence between two tables."""
+        self._console.print()
+        self._print(Text(text))
+        self._console.print()
 
     def holds(self, is_true: bool, sentence: str, otherwise: object = "") -> None:
         """Tell something that was seen. Raises `StoryBroken`, with what was seen instead, when it was not."""

@@ -14,6 +14,8 @@ from local.demo.page import Page, StoryBroken
 ROOT = Path(__file__).parents[2]
 
 TOLD = (
+    r"step Delete of bookings",
+    r"✓ a second look finds nothing left to do",
     r"✓ the booking followed its event after \d+\.\d s",
     r"✓ 4 notifications were acknowledged",
     r"✓ moved: no call at all, because that was remembered",
@@ -23,6 +25,16 @@ TOLD = (
     r"✓ answered 202, like any other",
     r"✓ killed with \d+ items in the queue",
     r"✓ all 6 bookings are where their events are",
+    r"✓ Dario Conti has this one event \d+\.\d s after",
+    r"✓ 1 write in Outlook; in Dynamics 1 read, and 1 write of that id",
+    r"✓ moved: the event followed after \d+\.\d s",
+    r"✓ given away: made there and removed here after \d+\.\d s",
+    r"✓ cancelled: removed after \d+\.\d s",
+    r"✓ the new summary was there after \d+\.\d s, and the notes stayed",
+    r"✓ deleted in \d+ ms: the dispatcher is not held up",
+    r"✓ gone \d+\.\d s after the sweep began",
+    r"✓ both sides are equal again",
+    r"✓ and then nothing: 0 calls in the next \d+ s",
     r"✓ [\d.]+ calls per change, where the flow makes [\d.]+",
     r"All of this came true, in \d+ s",
 )

@@ -3,20 +3,23 @@
 Failure modes 3 and 11. Reads of a deleted event may answer 404 or show it among the deleted items; both must be right.
 """
 
-from datetime import timedelta
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from local.sample import SampleBooking
+from local.sample import SampleBooking, Technician
 from local.switchboard import Fault
 from sync.core.reconcile import OnDeletion, Policy
-from sync.core.rules import Rules
-from sync.core.subscriptions import SubscriptionPolicy
-from tests.tenant import PUBLIC_URL, Tenant
+from tests.tenant import Tenant, event_path, wire
 
 HOUR = timedelta(hours=1)
 
 deleted_get = pytest.mark.parametrize("deleted_get", ["404", "200"])
+webhooks = pytest.mark.parametrize("webhook_lose", [0.0, 1.0], ids=["webhook", "webhook-lost"])
+"""Whether the app hears from Dynamics of what the dispatcher did, or has to find out by itself."""
 
 
 def visit_in(tenant: Tenant, status: str) -> SampleBooking:
@@ -159,9 +162,13 @@ async def test_a_visit_to_which_the_technician_already_travels_is_cancelled(tena
 
 
 @deleted_get
-async def test_a_booking_already_cancelled_only_loses_its_event_id(tenant: Tenant, deleted_get: str) -> None:
+@webhooks
+async def test_a_booking_already_cancelled_only_loses_its_event_id(
+    tenant: Tenant, deleted_get: str, webhook_lose: float
+) -> None:
     """Failure mode 3: the dispatcher was first; one write, which leaves the status row that they chose."""
     tenant.switch(burst=4, deleted_get=deleted_get, deleted_with_updated=True)
+    tenant.switch_dataverse(webhook_lose=webhook_lose)
     visit = tenant.visit()
     await tenant.set_status(visit, "Canceled")
     before = await tenant.booking(visit)
@@ -169,22 +176,31 @@ async def test_a_booking_already_cancelled_only_loses_its_event_id(tenant: Tenan
     await tenant.settle()
     after = await tenant.booking(visit)
     assert (after["status"], after["bks_eventid"], after["starttime"]) == ("Canceled", None, before["starttime"])
-    assert tenant.app_writes == {"bookableresourcebookings.update": 1}
-    assert [entry.reason for entry in tenant.entries("clear-event-id")] == ["booking-already-cancelled"]
+    assert tenant.app_writes["bookableresourcebookings.update"] == 1
+    if webhook_lose:
+        assert not tenant.app_writes["event.delete"]
+        assert [entry.reason for entry in tenant.entries("clear-event-id")] == ["booking-already-cancelled"]
     await tenant.assert_converged()
 
 
 @deleted_get
-async def test_a_booking_that_the_dispatcher_moved_meanwhile_is_kept(tenant: Tenant, deleted_get: str) -> None:
-    """Failure mode 3: an edit beats a deletion; a late `updated` for the dead id then changes nothing either."""
-    tenant.switch(deleted_get=deleted_get)
+@webhooks
+@pytest.mark.parametrize("first", ["booking", "event"])
+async def test_a_booking_that_the_dispatcher_moved_meanwhile_is_kept_and_gets_another_event(
+    tenant: Tenant, deleted_get: str, webhook_lose: float, first: str
+) -> None:
+    """Failure mode 3: an edit beats a deletion, whichever is heard first; a late `updated` then changes nothing."""
+    tenant.switch(deleted_get=deleted_get, delay_seconds=5.0 if first == "booking" else 0.1)
+    tenant.switch_dataverse(webhook_lose=webhook_lose, webhook_delay_seconds=5.0 if first == "event" else 0.1)
     visit = tenant.visit()
     start_at, end_at = (f"{at + 4 * HOUR:%Y-%m-%dT%H:%M:%SZ}" for at in (visit.start_at, visit.end_at))
     await tenant.patch_booking(visit, starttime=start_at, endtime=end_at)
     await tenant.delete_event(visit)
-    await tenant.settle()
+    await tenant.settle(limit=timedelta(minutes=10))
     booking = await tenant.booking(visit)
-    assert (booking["status"], booking["starttime"], booking["bks_eventid"]) == ("Scheduled", start_at, None)
+    assert (booking["status"], booking["starttime"]) == ("Scheduled", start_at)
+    assert booking["bks_eventid"] not in (None, visit.event_id)
+    assert starts_at(await tenant.named_event(visit)) == visit.start_at + 4 * HOUR
 
     tenant.clock.advance(2 * 3600)
     tenant.forget_costs()
@@ -213,14 +229,8 @@ async def test_an_event_moved_and_then_deleted_cancels_its_booking(tenant: Tenan
 @deleted_get
 async def test_where_the_customer_chose_so_a_deletion_deletes_the_booking(deleted_get: str) -> None:
     """Failure mode 3: the setting `delete`; the row is gone and stays gone."""
-    rules = Rules(
-        subscriptions=SubscriptionPolicy(
-            notification_url=f"{PUBLIC_URL}/api/graph/notifications", lifecycle_url=f"{PUBLIC_URL}/api/graph/lifecycle"
-        ),
-        policy=Policy(on_deletion=OnDeletion.DELETE),
-    )
-    tenant = Tenant(rules=rules, switches={"burst": 4, "deleted_with_updated": True, "deleted_get": deleted_get})
-    await tenant.start()
+    tenant = await Tenant.small(burst=4, deleted_with_updated=True, deleted_get=deleted_get)
+    tenant.rules = replace(tenant.rules, policy=Policy(on_deletion=OnDeletion.DELETE))
     visit, other = tenant.visit(), tenant.visit(index=1)
     await tenant.delete_event(visit)
     await tenant.settle()
@@ -266,71 +276,111 @@ async def test_deleting_one_visit_touches_no_other(tenant: Tenant) -> None:
 
 @deleted_get
 @pytest.mark.parametrize("is_lost", [False, True], ids=["pushed", "swept"])
-async def test_a_booking_reassigned_before_its_event_is_deleted_is_left_alone(
-    tenant: Tenant, deleted_get: str, *, is_lost: bool
+@webhooks
+async def test_a_booking_reassigned_before_its_event_is_deleted_is_not_cancelled(
+    tenant: Tenant, deleted_get: str, webhook_lose: float, *, is_lost: bool
 ) -> None:
     """Failure mode 11: the first technician tidies up an event whose visit is somebody else's now."""
     tenant.switch(burst=4, deleted_get=deleted_get, deleted_with_updated=True, lose=1.0 if is_lost else 0.0)
+    tenant.switch_dataverse(webhook_lose=webhook_lose)
     visit = tenant.visit()
-    await tenant.assign(visit, tenant.sample.technicians[1])
+    await tenant.assign(visit, colleague(tenant))
     before = await tenant.booking(visit)
     await tenant.delete_event(visit)
     await tenant.settle()
     await tenant.sweep(visit.technician.mailbox_id)
     await tenant.settle()
-    assert await tenant.booking(visit) == before
-    assert not tenant.app_writes
-    assert "booking-reassigned" in [entry.reason for entry in tenant.journal.entries]
+    if webhook_lose:
+        assert await tenant.booking(visit) == before, "the calendar that lost the event has no say"
+        assert not tenant.app_writes
+        assert "booking-reassigned" in [entry.reason for entry in tenant.journal.entries]
+        await tenant.sweep()
+        await tenant.settle()
+    assert (await tenant.booking(visit))["status"] == "Scheduled"
+    await is_moved_to_colleague(tenant, visit)
     await tenant.assert_converged()
 
 
 @pytest.mark.parametrize("is_deleted", [False, True], ids=["event-lives", "event-deleted"])
+@webhooks
 async def test_a_reassigned_booking_survives_a_full_sweep_of_its_new_technician(
-    tenant: Tenant, *, is_deleted: bool
+    tenant: Tenant, webhook_lose: float, *, is_deleted: bool
 ) -> None:
     """Failure mode 11: that the old technician's event is not in the new one's calendar proves no deletion."""
-    visit, new = tenant.visit(), tenant.sample.technicians[1]
+    tenant.switch_dataverse(webhook_lose=webhook_lose)
+    visit, new = tenant.visit(), colleague(tenant)
     await tenant.assign(visit, new)
     if is_deleted:
         await tenant.delete_event(visit)
     await tenant.settle()
-    before = await tenant.booking(visit)
     for _ in range(2):
         await tenant.sweep(new.mailbox_id, is_full=True)
         await tenant.settle()
-    assert await tenant.booking(visit) == before
+    assert (await tenant.booking(visit))["status"] == "Scheduled"
+    await is_moved_to_colleague(tenant, visit)
+    await tenant.assert_converged()
 
 
 async def test_a_reassigned_booking_survives_the_loss_of_all_tables(tenant: Tenant) -> None:
     """Failure mode 11: also without our memory, nothing that nobody deleted is cancelled."""
     visit = tenant.visit()
-    await tenant.assign(visit, tenant.sample.technicians[1])
+    await tenant.assign(visit, colleague(tenant))
     tenant.state.lose_everything()
     await tenant.sweep(is_full=True)
     await tenant.settle()
     assert (await tenant.booking(visit))["status"] == "Scheduled"
+    await is_moved_to_colleague(tenant, visit)
 
 
-async def test_an_event_moved_after_its_booking_was_reassigned_moves_nothing(tenant: Tenant) -> None:
-    """Failure mode 11: the old technician's calendar has no say any more."""
+@webhooks
+async def test_an_event_moved_after_its_booking_was_reassigned_moves_nothing(
+    tenant: Tenant, webhook_lose: float
+) -> None:
+    """Failure mode 11: the old technician's calendar has no say any more; without a webhook, it is the hint."""
     tenant.switch(burst=4)
+    tenant.switch_dataverse(webhook_lose=webhook_lose)
     visit = tenant.visit()
-    await tenant.assign(visit, tenant.sample.technicians[1])
+    await tenant.assign(visit, colleague(tenant))
     await tenant.move_event(visit)
     await tenant.settle()
     assert await tenant.booking_start(visit) == visit.start_at
+    await is_moved_to_colleague(tenant, visit)
     assert "booking-reassigned" in [entry.reason for entry in tenant.journal.entries]
     assert not tenant.letters.letters
+    await tenant.assert_converged()
 
 
 async def test_a_booking_reassigned_away_and_back_follows_its_event_again(tenant: Tenant) -> None:
-    """Failure mode 11: leaving alone is not forgetting."""
+    """Failure mode 11: the event has come back with it, and moves it."""
     visit = tenant.visit()
-    await tenant.assign(visit, tenant.sample.technicians[1])
-    await tenant.move_event(visit)
+    await tenant.assign(visit, colleague(tenant))
     await tenant.settle()
     await tenant.assign(visit, visit.technician)
-    await tenant.move_event(visit, by=2 * HOUR)
+    await tenant.settle()
+    event = await tenant.named_event(visit)
+    assert starts_at(event) == visit.start_at
+    times = {"start": wire(visit.start_at + 2 * HOUR), "end": wire(visit.end_at + 2 * HOUR)}
+    await tenant.patch_event(visit.technician.mailbox_id, event["id"], times)
     await tenant.settle()
     assert await tenant.booking_start(visit) == visit.start_at + 2 * HOUR
     await tenant.assert_converged()
+
+
+def colleague(tenant: Tenant) -> Technician:
+    """The other technician whose mailbox is kept in sync."""
+    return tenant.sample.technicians[3]
+
+
+async def is_moved_to_colleague(tenant: Tenant, visit: SampleBooking) -> None:
+    """The colleague has the visit's event, at the booking's time, and the first technician's is gone."""
+    mailbox = tenant.graph.world.mailboxes[visit.technician.mailbox_id]
+    assert mailbox.versions[visit.event_id][-1].is_deleted
+    event = await tenant.person.get(
+        event_path(colleague(tenant).mailbox_id, (await tenant.booking(visit))["bks_eventid"])
+    )
+    assert event.status_code == 200, event.text
+    assert starts_at(event.json()) == await tenant.booking_start(visit)
+
+
+def starts_at(event: Mapping[str, Any]) -> datetime:
+    return datetime.fromisoformat(event["start"]["dateTime"]).replace(tzinfo=UTC)

@@ -61,14 +61,13 @@ async def test_lost_access_is_not_a_deletion(tenant: Tenant, access: Access, bur
 
 @every_loss
 @pytest.mark.parametrize("lost_for", [timedelta(minutes=20), timedelta(days=2), timedelta(days=9)], ids=str)
-async def test_a_mailbox_that_answers_again_catches_up_with_everything(
-    tenant: Tenant, access: Access, lost_for: timedelta
-) -> None:
+async def test_a_mailbox_that_answers_again_catches_up_with_everything(access: Access, lost_for: timedelta) -> None:
     """Failure mode 4: moves and deletions of the dark time are found, without a hand being lifted.
 
     After nine days of it the subscription has died, too.
     """
-    technician = tenant.sample.technicians[1]
+    tenant = await Tenant.small(technician=1)
+    technician = tenant.technician
     moved, deleted, deleted_before = (tenant.visit(technician, index) for index in (17, 18, 19))
     await tenant.move_event(moved, by=2 * HOUR)
     await tenant.delete_event(deleted_before)
@@ -93,7 +92,7 @@ async def test_a_mailbox_that_answers_again_catches_up_with_everything(
 
 async def test_only_the_mailbox_in_trouble_rests(tenant: Tenant) -> None:
     """Failure mode 4: the others' visits move on while one mailbox is in quarantine."""
-    lost, well = tenant.visit(), tenant.visit(tenant.sample.technicians[1])
+    lost, well = tenant.visit(), tenant.visit(tenant.sample.technicians[3])
     await tenant.set_access(lost.technician, "denied")
     await tenant.move_event(lost)
     await tenant.move_event(well)
@@ -289,7 +288,7 @@ async def test_what_the_breaker_holds_stays_held_until_a_person_has_looked(tenan
 async def test_the_breaker_of_one_mailbox_holds_no_other(tenant: Tenant) -> None:
     """Failure mode 5: a colleague's deletion passes meanwhile, and so does a move in the held mailbox."""
     await delete_many(tenant, 15)
-    colleague, moved = tenant.visit(tenant.sample.technicians[1]), tenant.visit(index=16)
+    colleague, moved = tenant.visit(tenant.sample.technicians[3]), tenant.visit(index=16)
     await tenant.delete_event(colleague)
     await tenant.move_event(moved)
     await tenant.settle()

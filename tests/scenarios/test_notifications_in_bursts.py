@@ -11,6 +11,9 @@ from tests.tenant import QUIET, Tenant
 
 HOUR = timedelta(hours=1)
 
+webhooks = pytest.mark.parametrize("webhook_lose", [0.0, 1.0], ids=["webhook", "webhook-lost"])
+"""Whether the booking's side hears of the conflict, or the event's side alone."""
+
 BURSTS = [
     pytest.param({"burst": 1}, id="single"),
     pytest.param({"burst": 2, "reorder": True}, id="two-reordered"),
@@ -61,8 +64,9 @@ async def test_every_notification_of_a_burst_ends_in_the_journal(tenant: Tenant)
     await tenant.settle()
     assert len(tenant.entries("update-booking")) == 1
     dropped = tenant.entries("dropped")
-    assert len(dropped) == 3
-    assert {entry.event_id for entry in dropped} == {visit.event_id}
+    assert [entry.event_id for entry in dropped if entry.event_id] == [visit.event_id] * 3
+    (echo,) = [entry for entry in dropped if not entry.event_id]
+    assert echo.booking_id == visit.booking_id, "the webhook of our write is recorded, too"
     assert all(entry.reason and not entry.calls for entry in dropped)
 
 
@@ -96,8 +100,9 @@ async def test_moves_in_quick_succession_end_at_the_last(tenant: Tenant, burst: 
     await tenant.assert_converged()
 
 
-async def test_notifications_of_many_events_in_one_post_are_kept_apart(tenant: Tenant) -> None:
+async def test_notifications_of_many_events_in_one_post_are_kept_apart(whole_tenant: Tenant) -> None:
     """Failure mode 1: a post that mixes bursts of several mailboxes moves every booking once."""
+    tenant = whole_tenant
     tenant.switch(burst=4, batch=True, repeat=0.3, reorder=True)
     visits = [tenant.visit(technician, index) for technician in tenant.sample.technicians[:6] for index in (0, 1)]
     for visit in visits:
@@ -122,18 +127,20 @@ async def until_we_wrote_to_outlook(tenant: Tenant) -> None:
         if tenant.graph_calls["event.update"]:
             return
         tenant.clock.advance(0.5)
-        await tenant.graph.courier.deliver_due(tenant.graph.post)
+        await tenant.deliver_due()
         await tenant.work_due()
     pytest.fail("nothing was written to Outlook")
 
 
+@webhooks
 @pytest.mark.parametrize("etag_form", ["same", "other"])
 @pytest.mark.parametrize("burst", BURSTS)
 async def test_the_echo_of_our_own_write_costs_one_read_at_most(
-    tenant: Tenant, burst: dict[str, object], etag_form: str
+    tenant: Tenant, burst: dict[str, object], etag_form: str, webhook_lose: float
 ) -> None:
     """Failure mode 2: Dynamics wins a conflict, so we write to Outlook, and Outlook tells us what we just did."""
     tenant.switch(**burst, notification_etag=etag_form)
+    tenant.switch_dataverse(webhook_lose=webhook_lose)
     visit = tenant.visit()
     await both_move(tenant)
     await until_we_wrote_to_outlook(tenant)
@@ -144,7 +151,9 @@ async def test_the_echo_of_our_own_write_costs_one_read_at_most(
     assert event["start"]["dateTime"].startswith(f"{visit.start_at + 4 * HOUR:%Y-%m-%dT%H:%M:%S}")
     assert await tenant.booking_start(visit) == visit.start_at + 4 * HOUR
     assert not tenant.dataverse_calls
-    assert tenant.graph_calls.total() <= 1, tenant.graph_calls
+    # The booking's side does not know by which etags the technician's own move is still being told.
+    most = 1 if webhook_lose else 2
+    assert tenant.graph_calls.total() <= most, tenant.graph_calls
     await tenant.assert_converged()
 
 
@@ -161,14 +170,16 @@ async def test_after_an_echo_the_call_counts_stand_still(tenant: Tenant) -> None
     assert not tenant.dataverse_calls
 
 
-async def test_the_loser_of_a_conflict_is_in_the_journal(tenant: Tenant) -> None:
+@webhooks
+async def test_the_loser_of_a_conflict_is_in_the_journal(tenant: Tenant, webhook_lose: float) -> None:
     """Failure mode 2: the time that our write replaced in Outlook can still be read by people."""
     tenant.switch(**QUIET)
+    tenant.switch_dataverse(webhook_lose=webhook_lose)
     visit = tenant.visit()
     await both_move(tenant)
     await tenant.settle()
-    (entry,) = tenant.entries("update-event")
-    assert entry.reason == "both-sides-moved"
+    (entry,) = [entry for entry in tenant.journal.entries if entry.reason == "both-sides-moved"]
+    assert entry.action == ("update-event" if webhook_lose else "rewrite-event")
     assert entry.before.startswith(f"{visit.start_at + 2 * HOUR:%Y-%m-%d %H:%M}")
     assert entry.after.startswith(f"{visit.start_at + 4 * HOUR:%Y-%m-%d %H:%M}")
 

@@ -8,6 +8,7 @@ import pytest
 
 from sync import bootstrap
 from sync.adapters.dataverse import DataverseClient
+from sync.adapters.dataverse_http import DataverseHttp, open_http
 from sync.adapters.dataverse_wire import classify_dataverse_failure
 from sync.adapters.static_token import StaticTokenCredential
 from sync.adapters.transport import Transport
@@ -26,13 +27,16 @@ async def test_a_sweep_that_finds_nothing_writes_no_journal_row_and_one_that_fin
     await tenant.move_event(tenant.visit())
     await tenant.sweep()
     await tenant.settle()
-    assert [entry.reason for entry in tenant.entries("swept")] == ["delta: 1 changed, 0 seem gone"]
+    assert [entry.reason for entry in tenant.entries("swept")] == [
+        "delta: 1 events changed, 0 seem gone, 0 bookings to look at"
+    ]
 
 
 async def test_a_list_of_mailboxes_that_became_empty_removes_nothing_and_forgets_no_quarantine(
-    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+    whole_tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A privilege lost in Dataverse looks like a company without technicians."""
+    tenant = whole_tenant
     quarantined = [one.mailbox_id async for one in tenant.state.list_quarantines()]
 
     async def nobody() -> object:
@@ -72,18 +76,19 @@ async def test_a_next_link_is_followed_on_the_same_host_however_it_is_spelt_and_
         asked.append(request.url.host)
         return httpx.Response(200, json={"value": [], "@odata.nextLink": next(next_links)})
 
-    client = DataverseClient(
-        httpx.AsyncClient(transport=httpx.MockTransport(answer)),
-        StaticTokenCredential("token"),
-        Transport(
-            classify=classify_dataverse_failure,
-            clock=tenant.clock.now,
-            sleep=tenant.sleep,
-            random=tenant.graph.switchboard.random,
-        ),
-        url="https://Org.crm4.example",
+    transport = Transport(
+        classify=classify_dataverse_failure,
         clock=tenant.clock.now,
+        sleep=tenant.sleep,
+        random=tenant.graph.switchboard.random,
     )
+    http = DataverseHttp(
+        open_http(transport=httpx.MockTransport(answer)),
+        StaticTokenCredential("token"),
+        transport,
+        url="https://Org.crm4.example",
+    )
+    client = DataverseClient(http, clock=tenant.clock.now)
     with pytest.raises(InvalidPayload, match="another host"):
         [one async for one in client.list_mailboxes()]
     assert asked == ["org.crm4.example"] * 2

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from local.sample import BOOKING_ID_PROPERTY, EXTENSION_NAME, Technician, guid
+from local.dataverse.seed import status_id
+from local.sample import Technician
 from local.switchboard import Fault, Switchboard
 from sync.core.errors import ServiceUnavailable
 from tests.tenant import Tenant, wire
@@ -22,8 +23,9 @@ def throttle(mailbox: Technician, **headers: str) -> Fault:
     return Fault(path_contains=mailbox.mailbox_id, times=None, status=429, headers=headers, body=error)
 
 
-async def test_a_throttled_mailbox_waits_as_told_and_holds_up_no_other(tenant: Tenant) -> None:
+async def test_a_throttled_mailbox_waits_as_told_and_holds_up_no_other(whole_tenant: Tenant) -> None:
     """Failure mode 18: a long Retry-After is obeyed by delaying the item, and does not count towards poison."""
+    tenant = whole_tenant
     throttled, *others = [one for one in tenant.sample.technicians if one.has_mailbox]
     fault = throttle(throttled, **{"Retry-After": str(LONG_WAIT)})
     tenant.graph.switchboard.faults.append(fault)
@@ -113,17 +115,16 @@ async def test_dataverse_throttling_delays_a_move_and_a_deletion_and_loses_neith
 async def test_two_hundred_changes_in_one_mailbox_are_all_done_with_at_most_four_requests_in_flight() -> None:
     """Failure mode 18: two instances of the app at work on a hundred visits, each moved twice."""
     tenant = await Tenant.small()
-    visits = [await plan_visit(tenant, number) for number in range(100)]
-    await tenant.settle()
+    visits = await plan_visits(tenant, 100)
     tenant.forget_costs()
     for switchboard in (tenant.graph.switchboard, tenant.dataverse.switchboard):
         take_time(switchboard)
     for hours in (1, 2):
-        for event_id, number in visits:
+        for number, event_id in enumerate(visits):
             await tenant.patch_event(tenant.technician.mailbox_id, event_id, times(tenant, number, hours))
     await work_in_two_instances(tenant)
-    rows = await bookings_of_visits(tenant)
-    assert rows == [wire_text(tenant, number, hours=2) for number in range(100)]
+    starts = [row["starttime"] for row in await planned_visits(tenant)]
+    assert starts == [wire_text(tenant, number, hours=2) for number in range(100)]
     most = tenant.graph.switchboard.most_in_flight[tenant.technician.mailbox_id]
     assert 2 < most <= 4, "with two or fewer nothing ever was side by side"
     assert not tenant.letters.letters
@@ -203,42 +204,23 @@ def tables_down(tenant: Tenant) -> Iterator[None]:
         port.before_each = None
 
 
-async def plan_visit(tenant: Tenant, number: int) -> tuple[str, int]:
-    """A booking and its marked event, made as the two services' own clients would; the event's id and `number`."""
-    technician = tenant.technician
-    booking_id = guid(f"many:{number}")
-    start, end = wire_text(tenant, number), wire_text(tenant, number, hours=1)
-    statuses = await tenant.dispatcher.get("/bookingstatuses?$select=bookingstatusid&$filter=name eq 'Scheduled'")
-    created = await tenant.dispatcher.post(
-        "/bookableresourcebookings",
-        json={
-            "bookableresourcebookingid": booking_id,
-            "name": f"Many {number:03}",
-            "starttime": start,
-            "endtime": end,
-            "duration": 60,
-            "BookingStatus@odata.bind": f"/bookingstatuses({statuses.json()['value'][0]['bookingstatusid']})",
-            "Resource@odata.bind": f"/bookableresources({technician.resource_id})",
-        },
-    )
-    assert created.status_code == 204, created.text
-    event = await tenant.person.post(
-        f"/users/{technician.mailbox_id}/events",
-        json={
-            "subject": f"Many {number:03}",
-            **times(tenant, number, 0),
-            "singleValueExtendedProperties": [{"id": BOOKING_ID_PROPERTY, "value": booking_id}],
-            "extensions": [
-                {
-                    "@odata.type": "microsoft.graph.openTypeExtension",
-                    "extensionName": EXTENSION_NAME,
-                    "bookingSyncGuid": booking_id,
-                }
-            ],
-        },
-    )
-    assert event.status_code == 201, event.text
-    return event.json()["id"], number
+async def plan_visits(tenant: Tenant, count: int) -> list[str]:
+    """The ids of the events that visits have once the dispatcher has planned them."""
+    for number in range(count):
+        created = await tenant.dispatcher.post(
+            "/bookableresourcebookings",
+            json={
+                "name": f"Many {number:03}",
+                "starttime": wire_text(tenant, number),
+                "endtime": wire_text(tenant, number, hours=1),
+                "duration": 60,
+                "BookingStatus@odata.bind": f"/bookingstatuses({status_id('Scheduled')})",
+                "Resource@odata.bind": f"/bookableresources({tenant.technician.resource_id})",
+            },
+        )
+        assert created.status_code == 204, created.text
+    await tenant.settle()
+    return [row["bks_eventid"] for row in await planned_visits(tenant)]
 
 
 def times(tenant: Tenant, number: int, hours: int) -> dict[str, Any]:
@@ -250,12 +232,12 @@ def wire_text(tenant: Tenant, number: int, *, hours: int = 0) -> str:
     return f"{times(tenant, number, hours)['start']['dateTime']}Z"
 
 
-async def bookings_of_visits(tenant: Tenant) -> list[str]:
-    """The starts of the bookings that `plan_visit` made, in their order."""
-    query = "$select=name,starttime&$filter=startswith(name,'Many')&$orderby=name"
+async def planned_visits(tenant: Tenant) -> list[dict[str, Any]]:
+    """The bookings that `plan_visits` made, in their order."""
+    query = "$select=name,starttime,bks_eventid&$filter=startswith(name,'Many')&$orderby=name"
     answer = await tenant.dispatcher.get(f"/bookableresourcebookings?{query}")
     assert answer.status_code == 200, answer.text
-    return [row["starttime"] for row in answer.json()["value"]]
+    return list(answer.json()["value"])
 
 
 def take_time(switchboard: Switchboard) -> None:
@@ -272,11 +254,11 @@ def take_time(switchboard: Switchboard) -> None:
 async def work_in_two_instances(tenant: Tenant) -> None:
     other = tenant.build_ports()
     while True:
-        delivered = await tenant.graph.courier.deliver_due(tenant.graph.post)
+        delivered = await tenant.deliver_due()
         worked = await asyncio.gather(tenant.work_due(), tenant.work_due(other))
         if delivered or any(worked):
             continue
-        due = [at for at in (tenant.graph.courier.next_due_at(), tenant.queue.next_visible_at()) if at is not None]
-        if not due:
+        due_at = tenant.next_due_at()
+        if due_at is None:
             return
-        tenant.clock.advance(max((min(due) - tenant.clock.now()).total_seconds(), 0.001))
+        tenant.clock.advance(max((due_at - tenant.clock.now()).total_seconds(), 0.001))

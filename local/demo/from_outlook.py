@@ -1,12 +1,12 @@
-"""The story, chapter by chapter. Each plays on the stage, tells what was seen, and names what it was for the bill."""
+"""Outlook to Dynamics: the first half of the story."""
 
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from bench.trace import PRIVATE_SUBJECT, delete, make_private, move, scheduled_visits
+from local.demo.chapter import Chapter, Teller, journal_lines, sum_calls
 from local.demo.page import Page
 from local.demo.stage import BURST, BookingView, Calls, DemoStage, Played
 from local.sample import TENANT_ID, SampleBooking
@@ -14,20 +14,8 @@ from sync.core.model import JournalEntry, Source
 
 HOUR = timedelta(hours=1)
 MOVED_IN_CRASH = 5
+SLOW_SECONDS = 5.0
 FORGED_CLIENT_STATE = "guessed-by-somebody"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chapter:
-    """What the bill is made out for: what was changed, and what the app called for it."""
-
-    name: str
-    played: tuple[Played, ...]
-    calls: Calls
-    forged: tuple[dict[str, Any], ...] = ()
-
-
-type Teller = Callable[[DemoStage, Page], Chapter]
 
 
 def an_event_is_moved(stage: DemoStage, page: Page) -> Chapter:
@@ -37,16 +25,18 @@ def an_event_is_moved(stage: DemoStage, page: Page) -> Chapter:
         "An event is moved, and a burst arrives",
         f"{name} drags visit {visit.name} to an hour later in Outlook. Graph notifies {BURST} times, out of order.",
     )
-    before = stage.booking(visit)
+    before = stage.booking(visit.booking_id)
     rows = [_row("before", stage, visit, before)]
     delivered = stage.notifications_delivered()
     change = move(visit, HOUR)
     with page.waiting("waiting for the booking"):
         stage.do(change)
         wanted = visit.start_at + HOUR
-        seconds = stage.wait_for(lambda: stage.booking(visit).start_at == wanted, "the booking follows its event")
+        seconds = stage.wait_for(
+            lambda: stage.booking(visit.booking_id).start_at == wanted, "the booking follows its event"
+        )
         stage.settle()
-    after, calls = stage.booking(visit), stage.take_calls()
+    after, calls = stage.booking(visit.booking_id), stage.take_calls()
     rows.append(_row("after", stage, visit, after))
     page.table(_HEADINGS, rows)
     page.holds(after.span == stage.event_span(visit), f"the booking followed its event after {seconds:.1f} s", after)
@@ -57,7 +47,7 @@ def an_event_is_moved(stage: DemoStage, page: Page) -> Chapter:
         "they cost 1 read in Outlook and 1 conditional write in Dynamics; the rest was recognised as seen",
         calls,
     )
-    page.quote("journal", _journal_lines(_pushed(stage, visit)))
+    page.quote("journal", journal_lines(_pushed(stage, visit)))
     return Chapter(name="an event moved", played=_since(stage, 0), calls=calls)
 
 
@@ -76,7 +66,7 @@ def a_private_meeting(stage: DemoStage, page: Page) -> Chapter:
         stage.do(replace(move(like, HOUR * 1.5), event_id=made_id))
         stage.settle()
     later = stage.take_calls()
-    entries = stage.journal(mailbox_id, made_id)
+    entries = stage.journal(mailbox_id, event_id=made_id)
     page.holds(first.graph == {"event.get": 1}, "made: 1 read in Outlook, to learn that it is not ours", first)
     page.holds(later.graph_count == 0, "moved: no call at all, because that was remembered", later)
     page.holds(first.dataverse_count + later.dataverse_count == 0, "Dynamics was never asked: 0 calls", (first, later))
@@ -85,8 +75,8 @@ def a_private_meeting(stage: DemoStage, page: Page) -> Chapter:
         "the journal knows its id, and neither subject nor time",
         entries,
     )
-    page.quote("journal", _journal_lines(entries))
-    return Chapter(name="a private meeting made and moved", played=_since(stage, begin), calls=_sum(first, later))
+    page.quote("journal", journal_lines(entries))
+    return Chapter(name="a private meeting made and moved", played=_since(stage, begin), calls=sum_calls(first, later))
 
 
 def an_event_is_deleted(stage: DemoStage, page: Page) -> Chapter:
@@ -97,13 +87,15 @@ def an_event_is_deleted(stage: DemoStage, page: Page) -> Chapter:
         f"""{visit.technician.name} deletes visit {visit.name} in Outlook. One answer "not found" is no proof: a lost
         permission or a moved mailbox looks the same. So the app asks for a second witness before it cancels.""",
     )
-    before = stage.booking(visit)
+    before = stage.booking(visit.booking_id)
     rows = [_row("before", stage, visit, before)]
     with page.waiting("waiting for the booking"):
         stage.do(delete(visit))
-        seconds = stage.wait_for(lambda: stage.booking(visit).status == "Canceled", "the booking is cancelled")
+        seconds = stage.wait_for(
+            lambda: stage.booking(visit.booking_id).status == "Canceled", "the booking is cancelled"
+        )
         stage.settle()
-    after, calls = stage.booking(visit), stage.take_calls()
+    after, calls = stage.booking(visit.booking_id), stage.take_calls()
     rows.append(_row("after", stage, visit, after))
     page.table(_HEADINGS, rows)
     page.holds(
@@ -115,7 +107,7 @@ def an_event_is_deleted(stage: DemoStage, page: Page) -> Chapter:
     second = next((kind for kind in asked if kind in _SECOND_WITNESSES), "")
     page.holds("event.get" in asked, "first witness (event.get): there is no event with this id", asked)
     page.holds(second != "", f"second witness ({second}): {_SECOND_WITNESSES.get(second)}", asked)
-    page.quote("journal", _journal_lines(entries))
+    page.quote("journal", journal_lines(entries))
     return Chapter(name="an event deleted", played=_since(stage, begin), calls=calls)
 
 
@@ -132,7 +124,7 @@ def a_forged_notification(stage: DemoStage, page: Page) -> Chapter:
         f"""The door is open to the internet. Somebody posts that {visit.technician.name}'s visit {visit.name} was
         deleted, with everything right but the client state, which only Graph was told.""",
     )
-    before, logged = stage.booking(visit), len(stage.log_lines("client-state"))
+    before, logged = stage.booking(visit.booking_id), len(stage.log_lines("client-state"))
     forged = forged_notification(visit)
     status = stage.post_notification(forged)
     queued = stage.world.queued()
@@ -142,10 +134,10 @@ def a_forged_notification(stage: DemoStage, page: Page) -> Chapter:
     page.holds(status == 202, "answered 202, like any other: the answer is no oracle", status)
     page.holds(queued == 0, "nothing was queued", queued)
     page.holds(calls.graph_count + calls.dataverse_count == 0, "nobody was called", calls)
-    page.holds(stage.booking(visit) == before, "the booking is as it was", stage.booking(visit))
+    page.holds(stage.booking(visit.booking_id) == before, "the booking is as it was", stage.booking(visit.booking_id))
     page.holds(len(lines) == 1, "and the log has it, for whoever watches", lines)
     page.quote("log", [lines[0].partition(" ")[2]])
-    return Chapter(name="a forged notification", played=(), calls=calls, forged=(forged,))
+    return Chapter(name="a forged notification", calls=calls, forged=(forged,))
 
 
 def a_crash_in_the_middle(stage: DemoStage, page: Page) -> Chapter:
@@ -153,14 +145,16 @@ def a_crash_in_the_middle(stage: DemoStage, page: Page) -> Chapter:
     begin = len(stage.played)
     page.chapter(
         "A crash in the middle loses nothing",
-        f"""{len(visits)} visits are moved. While their changes wait in the queue, the Functions host is killed, and one
-        more visit is moved while nobody answers. Then the host is started again.""",
+        f"""{len(visits)} visits are moved, and Graph is slow to answer the app. While the changes wait or are at work,
+        the Functions host is killed, and one more visit is moved while nobody answers. Then the host is started
+        again.""",
     )
     with page.waiting("moving, killing, and starting again"):
-        for visit in visits:
-            stage.do(move(visit, HOUR))
-        stage.wait_for(lambda: stage.world.queued() >= len(visits), "the changes are in the queue")
-        stage.world.kill("functions")
+        with stage.slow_reading(SLOW_SECONDS):
+            for visit in visits:
+                stage.do(move(visit, HOUR))
+            stage.wait_for(lambda: stage.world.queued() >= len(visits), "the changes are in the queue")
+            stage.world.kill("functions")
         queued, moved = stage.world.queued(), _moved(stage, visits)
         stage.do(move(last, HOUR))
         stage.world.start("functions")
@@ -177,7 +171,7 @@ def a_crash_in_the_middle(stage: DemoStage, page: Page) -> Chapter:
         stage.settle()
     calls = stage.take_calls()
     page.holds(
-        all(stage.event_span(visit) == stage.booking(visit).span for visit in everybody),
+        all(stage.event_span(visit) == stage.booking(visit.booking_id).span for visit in everybody),
         f"all {len(everybody)} bookings are where their events are, {seconds:.1f} s after the start",
     )
     writes = calls.dataverse.get("bookableresourcebookings.update", 0)
@@ -186,7 +180,7 @@ def a_crash_in_the_middle(stage: DemoStage, page: Page) -> Chapter:
     return Chapter(name=name, played=_since(stage, begin), calls=calls)
 
 
-STORY: tuple[Teller, ...] = (
+FROM_OUTLOOK: tuple[Teller, ...] = (
     an_event_is_moved,
     a_private_meeting,
     an_event_is_deleted,
@@ -217,30 +211,13 @@ def _row(name: str, stage: DemoStage, visit: SampleBooking, booking: BookingView
 
 def _pushed(stage: DemoStage, visit: SampleBooking) -> list[JournalEntry]:
     """What became of the notifications about a visit's event, oldest first; the sweep at the start left others."""
-    entries = stage.journal(visit.technician.mailbox_id, visit.event_id)
+    entries = stage.journal(visit.technician.mailbox_id, event_id=visit.event_id)
     return [entry for entry in entries if entry.source is Source.PUSH]
 
 
-def _journal_lines(entries: Sequence[JournalEntry]) -> list[str]:
-    """Entries without the times and ids that a story can do without, equal ones as one line."""
-    lines = Counter(
-        f"{entry.action} ({entry.reason}): "
-        + (", ".join(f"{count} {kind}" for kind, count in entry.calls.items()) or "no call")
-        for entry in entries
-    )
-    return [line if times == 1 else f"{line}, {times} times" for line, times in lines.items()]
-
-
 def _moved(stage: DemoStage, visits: Sequence[SampleBooking]) -> int:
-    return sum(stage.booking(visit).start_at == visit.start_at + HOUR for visit in visits)
+    return sum(stage.booking(visit.booking_id).start_at == visit.start_at + HOUR for visit in visits)
 
 
 def _since(stage: DemoStage, begin: int) -> tuple[Played, ...]:
     return tuple(stage.played[begin:])
-
-
-def _sum(first: Calls, second: Calls) -> Calls:
-    return Calls(
-        graph=dict(Counter(first.graph) + Counter(second.graph)),
-        dataverse=dict(Counter(first.dataverse) + Counter(second.dataverse)),
-    )
