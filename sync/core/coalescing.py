@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from sync.core.model import (
+    DELETED_BY_US,
     REMEMBERED_ETAGS,
     BookingChange,
     Event,
@@ -73,6 +74,8 @@ def judge_booking(item: BookingChange, known: KnownBooking, now: datetime, timin
         return Verdict.WAIT
     if item.source is Source.REPLAY or known.is_unfinished:
         return Verdict.PROCEED
+    if item.is_deleted and item.source is Source.PUSH and known.fingerprint == DELETED_BY_US:
+        return Verdict.ECHO
     if item.is_deleted or item.event_id is not None:
         return Verdict.PROCEED  # It tells more than that the booking should be read.
     if _was_read_after(item, known, timing):

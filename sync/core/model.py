@@ -123,6 +123,10 @@ def booking_fingerprint(
     ]
 
 
+DELETED_BY_US = "deleted"
+"""Stands where a booking's fingerprint would, once we deleted it."""
+
+
 class EventAddress(NamedTuple):
     """Where an event is; ids alone may repeat over mailboxes."""
 

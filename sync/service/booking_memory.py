@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from sync.core.errors import PreconditionFailed
-from sync.core.model import newest_etags
+from sync.core.model import DELETED_BY_US, KnownBooking, newest_etags
 from sync.service.ports import BookingVersion, Ports
 
 
@@ -20,5 +20,14 @@ async def remember_own_write(booking_id: str, base_etag: str, written: BookingVe
         await ports.state.save_known_booking(
             replace(known, etags=newest_etags(known.etags, written.etag), fingerprint=written.fingerprint)
         )
+    except PreconditionFailed:
+        return
+
+
+async def remember_own_deletion(booking_id: str, ports: Ports) -> None:
+    """Note that we deleted a booking whose event is over, so that the webhook which tells of it costs no read."""
+    known = await ports.state.find_known_booking(booking_id) or KnownBooking(booking_id=booking_id)
+    try:
+        await ports.state.save_known_booking(replace(known, fingerprint=DELETED_BY_US))
     except PreconditionFailed:
         return

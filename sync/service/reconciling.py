@@ -46,7 +46,7 @@ from sync.core.model import (
 )
 from sync.core.reconcile import ABSENT, Pair, booking_id_of, decide
 from sync.core.rules import Rules
-from sync.service.booking_memory import remember_own_write
+from sync.service.booking_memory import remember_own_deletion, remember_own_write
 from sync.service.breaker import passing_deletion
 from sync.service.leases import BUSY_DELAY_SECONDS, give_back_event, known_event, lease_event
 from sync.service.outcome import Outcome, action_words, span_text
@@ -326,6 +326,7 @@ class _Reconciliation:
                 await self._note_write(action, written)
             else:
                 await bookings.delete_booking(action.booking_id, etag=action.etag)
+                await remember_own_deletion(action.booking_id, self._ports)
 
     async def _agree(
         self, pair: Pair, span: TimeSpan, *, booking_etag: str | None = None, is_own_write: bool = False

@@ -57,6 +57,7 @@ FULL_KNOWN_BOOKING = KnownBooking(
     fingerprint="0123456789abcdef0123456789abcdef",
     read_at=NOW + timedelta(microseconds=1),
     is_unfinished=True,
+    begun_in="6e7b768e-07e2-4810-8459-485f84f8f204",
     leased_by="worker-1",
     leased_until=NOW + timedelta(minutes=1),
 )
@@ -74,6 +75,8 @@ FULL_LINK = replace(
     is_named=False,
     written={"subject": "5e8848", "body": "a1f0c4"},
     leftover=EventAddress("0c4a6a5c-9f8a-4f6e-8c35-2d6e1f3b7a90", "AAMkAGI2-former/_+="),
+    leftover_etag='W/"former"',
+    named_before="5f1d7a84e9c2b3d6",
     generation=7,
 )
 BREAKER = Breaker(mailbox_id=MAILBOX)

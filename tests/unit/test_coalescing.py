@@ -6,7 +6,16 @@ from typing import Any
 import pytest
 
 from sync.core.coalescing import PUSH_RECHECKS, SWEEP_RECHECKS, Timing, Verdict, is_stale, judge, judge_booking, merge
-from sync.core.model import REMEMBERED_ETAGS, BookingChange, EventChange, KnownBooking, KnownEvent, Source, Standing
+from sync.core.model import (
+    DELETED_BY_US,
+    REMEMBERED_ETAGS,
+    BookingChange,
+    EventChange,
+    KnownBooking,
+    KnownEvent,
+    Source,
+    Standing,
+)
 from tests.unit.values import BOOKING_ID, EVENT_ID, MAILBOX, NOW, a_booking_change, a_change, a_known_event, an_event
 
 TIMING = Timing(clock_margin=timedelta(seconds=1))
@@ -431,3 +440,17 @@ def test_an_item_without_etag_is_not_taken_for_the_echo_that_it_is_merged_with()
     known = a_known_event(etags=("processed",))
     merged = merge([a_change(etags=("processed",)), a_change(etags=())])
     assert judge(merged, known, SOON, TIMING) is Verdict.PROCEED
+
+
+@pytest.mark.parametrize(
+    ("source", "fingerprint", "verdict"),
+    [
+        pytest.param(Source.PUSH, DELETED_BY_US, Verdict.ECHO, id="we deleted it ourselves"),
+        pytest.param(Source.PUSH, "another", Verdict.PROCEED, id="a dispatcher did"),
+        pytest.param(Source.SWEEP, DELETED_BY_US, Verdict.PROCEED, id="its event was found alive"),
+    ],
+)
+def test_the_webhook_of_our_own_deletion_is_an_echo(source: Source, fingerprint: str, verdict: Verdict) -> None:
+    item = a_booking_change(is_deleted=True, event_id=EVENT_ID, source=source)
+    known = KnownBooking(booking_id=item.booking_id, fingerprint=fingerprint)
+    assert judge_booking(item, known, NOW, Timing()) is verdict
