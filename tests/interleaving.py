@@ -28,6 +28,12 @@ type AtPoint = Callable[[int], Awaitable[None]]
 """What is done at a point of the app's work, by its number."""
 
 
+def every_point() -> Iterator[int]:
+    """The numbers of points, until the caller has come to the end of the work."""
+    yield from range(1, 200)
+    raise AssertionError("the work never came to its end")
+
+
 _IS_WORKER = ContextVar("_IS_WORKER", default=False)
 
 
@@ -110,8 +116,7 @@ class WatchedTenant(DispatchTenant):
         await self._point()
 
     async def marked_events(self, booking_id: str) -> list[dict[str, Any]]:
-        """Every event of anybody that ever bore the booking's mark, the deleted ones too, as the switchboard shows it.
-        """
+        """Every event of anybody that ever bore the booking's mark, also a deleted one, as the switchboard shows it."""
         mark = property_id(BOOKING_ID_PROPERTY)
         events = (await self.graph_state())["events"]
         return [event for event in events if event["extended_properties"].get(mark) == booking_id]
@@ -171,7 +176,7 @@ class MortalTenant(WatchedTenant):
     _is_dead = False
 
     def arm(self, fatal: int) -> None:
-        """The worker dies at the `fatal`-th point from now on; 0: it lives."""
+        """The worker dies at the `fatal`-th point from now on."""
 
         async def at_point(point: int) -> None:
             if point == fatal:
@@ -199,9 +204,7 @@ class MortalTenant(WatchedTenant):
 
 
 class CrowdedTenant(WatchedTenant):
-    """A tenant in which each message has a worker of its own, with ports of its own, and chance says who goes on.
-
-    """
+    """A tenant in which each message has a worker of its own, with ports of its own, and chance says who goes on."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)

@@ -187,6 +187,9 @@ class _Reconciliation:
                     is_moved = pair.event.span != pair.booking.span
                     return self._outcome(action, pair, before=pair.event.span if is_moved else None)
             case EndEvent():
+                if action.reason is Reason.SUPERSEDED and pair.link is not None and pair.link.is_of(*_address(pair)):
+                    # Another event was named by a worker that did not live to move the link.
+                    await self._hand_over(pair.link.booking_id)
                 await self._end(pair)
             case LookAgain():
                 raise StaleRead(

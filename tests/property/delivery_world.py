@@ -187,6 +187,7 @@ class Worker:
         world.is_new = False
         if world.hint == self._hint:
             world.hint = None
+        # Where an event may have been made must still be known when the deletion is reported.
         if booking is not ABSENT or world.begun_in is None or self._is_deletion:
             world.is_unfinished, world.begun_in = False, None
 

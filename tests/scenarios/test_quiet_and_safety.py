@@ -1,6 +1,7 @@
 """What must not happen: rows nobody reads, removals nobody asked for, tokens in a log or at another host."""
 
 import logging
+import os
 from datetime import timedelta
 
 import httpx
@@ -97,7 +98,7 @@ async def test_a_next_link_is_followed_on_the_same_host_however_it_is_spelt_and_
 def test_the_libraries_that_log_every_url_are_kept_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     """A delta token stands in the URL that httpx logs."""
     bootstrap.settings.cache_clear()
-    monkeypatch.setattr(bootstrap.os, "environ", {})
+    monkeypatch.setattr(os, "environ", {})
     logging.getLogger("httpx").setLevel(logging.INFO)
     with pytest.raises(Exception, match="TENANT_ID is missing"):
         bootstrap.settings()
