@@ -12,14 +12,22 @@ from typing import NoReturn
 
 from rich.console import Console
 
-from bench import report
+from bench import backfill_report, report
 from bench.acknowledging import measure_acknowledging
-from bench.calls import Comparison, compare_bursts, compare_day, compare_kinds
+from bench.app_process import measure_app_process
+from bench.backfill import measure_backfills
+from bench.calls import Comparison, compare_bursts, compare_day, compare_kinds, measure_dispatches
 from bench.cold_start import measure_cold_start
 from bench.errors import MeasurementFailed
 from bench.latency import measure_latency
 from local.azurite import AzuriteMissingError
 from local.child import ChildFailedError
+
+MAXIMUM_INSTANCES = 40
+"""As docs/deploy.md sets it for Azure."""
+
+VISITS = 25
+"""Of each technician, in a backfill."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,12 +38,25 @@ class Size:
     day: int
     operations: int
     rounds: int
-    moves: int
+    crossings: int
     starts: int
+    mailboxes: int
+    instances: tuple[int, ...]
+    weeks: int
 
 
-THOROUGH = Size(changes=20, day=200, operations=150, rounds=3, moves=20, starts=9)
-QUICK = Size(changes=4, day=20, operations=20, rounds=1, moves=3, starts=3)
+THOROUGH = Size(
+    changes=20,
+    day=200,
+    operations=150,
+    rounds=3,
+    crossings=20,
+    starts=9,
+    mailboxes=200,
+    instances=(1, MAXIMUM_INSTANCES),
+    weeks=2,
+)
+QUICK = Size(changes=4, day=20, operations=20, rounds=1, crossings=4, starts=3, mailboxes=8, instances=(1, 2), weeks=1)
 
 type Part = Callable[[Console, Size], str]
 
@@ -81,7 +102,9 @@ def _calls(console: Console, size: Size) -> str:
 
     comparisons = asyncio.run(compare())
     report.show_calls(console, comparisons)
-    return report.calls_sentence(comparisons[-1])
+    dispatched = asyncio.run(measure_dispatches(size.changes))
+    report.show_dispatches(console, dispatched)
+    return report.calls_sentence(comparisons[-1], dispatched)
 
 
 def _acknowledging(console: Console, size: Size) -> str:
@@ -91,7 +114,7 @@ def _acknowledging(console: Console, size: Size) -> str:
 
 
 def _latency(console: Console, size: Size) -> str:
-    measured = [measure_latency(settle_seconds=settle, moves=size.moves) for settle in (3, 0)]
+    measured = [measure_latency(settle_seconds=settle, changes=size.crossings) for settle in (3, 0)]
     report.show_latency(console, measured)
     return report.latency_sentence(measured)
 
@@ -102,11 +125,19 @@ def _cold_start(console: Console, size: Size) -> str:
     return report.cold_start_sentence(measured)
 
 
+def _backfill(console: Console, size: Size) -> str:
+    measured = measure_backfills(mailboxes=size.mailboxes, visits=VISITS, instances=size.instances)
+    process = measure_app_process(weeks=size.weeks)
+    backfill_report.show_backfills(console, measured, process)
+    return backfill_report.backfill_sentence(measured)
+
+
 PARTS: dict[str, Part] = {
     "calls": _calls,
     "acknowledging": _acknowledging,
     "latency": _latency,
     "cold-start": _cold_start,
+    "backfill": _backfill,
 }
 
 

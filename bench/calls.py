@@ -9,6 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
+
+from bench.dispatches import Dispatch, DispatchKind, dispatches_of, make_change
 from bench.errors import MeasurementFailed
 from bench.flow_stage import LENIENT_DATAVERSE, FlowStage
 from bench.playing import Cost, cost_of
@@ -34,10 +37,12 @@ class AppStage:
         self._tenant.dataverse.switchboard.set_switches(LENIENT_DATAVERSE)
         self.graph = self._tenant.graph
         self.dataverse = self._tenant.dataverse
-        self.person = self._tenant.person
 
     async def start(self) -> None:
         await self._tenant.start()
+
+    async def make(self, change: Change | Dispatch) -> httpx.Response:
+        return await make_change(change, outlook=self._tenant.person, dynamics=self._tenant.dispatcher)
 
     async def settle(self) -> None:
         await self._tenant.settle()
@@ -46,8 +51,12 @@ class AppStage:
         tenant = self._tenant
         queued = tenant.queue.calls["put"]
         tables = sum(sum(port.calls.values()) for port in (tenant.state, tenant.journal, tenant.letters))
-        # The host takes and deletes each message that the app puts
-        return {"steps": len(tenant.replies) + queued, "storage": tables + 3 * queued}
+        return {
+            "steps": len(tenant.replies) + queued,
+            # The host takes and deletes each message that the app puts
+            "storage": tables + 3 * queued,
+            "webhooks": tenant.dataverse.webhooks.counts["delivered"],
+        }
 
 
 async def compare(name: str, changes: Sequence[Change], *, switches: Mapping[str, Any], seed: int = 0) -> Comparison:
@@ -60,6 +69,22 @@ async def compare(name: str, changes: Sequence[Change], *, switches: Mapping[str
             f"{name}: the app was shown {ours.notifications} notifications, the flow {flow.notifications}"
         )
     return Comparison(name=name, ours=ours, flow=flow)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispatched:
+    """What dispatches of one kind cost the app. The flow's text about them tells too little to be played beside."""
+
+    kind: DispatchKind
+    ours: Cost
+
+
+async def measure_dispatches(count: int) -> list[Dispatched]:
+    """Each kind of dispatch alone, `count` of it, in bursts as Graph happens to send them."""
+    return [
+        Dispatched(kind=kind, ours=await cost_of(AppStage({"batch": False}), dispatches_of(kind, _sample(), count)))
+        for kind in DispatchKind
+    ]
 
 
 async def compare_kinds(count: int) -> list[Comparison]:

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 
 from bench.flow import CLIENT_STATE, Flow
+from bench.trace import Change
 from local.dataverse.server import SWITCHES as DATAVERSE_SWITCHES
 from local.dataverse.server import DataverseSimulator
 from local.graph.door import DoorAnswer
@@ -38,7 +39,7 @@ class FlowStage:
         self.dataverse = DataverseSimulator(today=today, switchboard=board)
         board.set_switches(LENIENT_DATAVERSE)
         self._to_graph = httpx.ASGITransport(app=build_app(self.graph))
-        self.person = self._graph_client(PERSON_TOKEN)
+        self._technician = self._graph_client(PERSON_TOKEN)
         dataverse = httpx.AsyncClient(
             transport=httpx.ASGITransport(app=self.dataverse.app),
             base_url=f"{_DATAVERSE_URL}/api/data/v9.2",
@@ -73,6 +74,9 @@ class FlowStage:
                     "clientState": CLIENT_STATE,
                 }
                 (await self._client.post("/subscriptions", json=subscription)).raise_for_status()
+
+    async def make(self, change: Change) -> httpx.Response:
+        return await self._technician.request(change.method, change.path, json=change.body)
 
     async def settle(self) -> None:
         courier, clock = self.graph.courier, self.graph.switchboard.clock

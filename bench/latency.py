@@ -1,9 +1,10 @@
-"""How long it takes from the PATCH of an event in Outlook until its booking in Dynamics is written.
+"""How long a change takes to the other side: from the PATCH of an event until its booking is written, and from the
+PATCH or POST of a booking until its event is.
 
-The whole local world over real HTTP: Graph simulator, Functions host, Azurite, Dataverse simulator. Moves are made one
-after the other at random distances, so that they meet the host's polling at every phase. The clock starts when the
-technician's PATCH is sent, and stops when a look at Dynamics, some forty times a second, shows the booking moved; so a
-figure is at most that interval too long. Looking goes on beside the app on the same machine and slows it a little.
+The whole local world over real HTTP: both simulators, Functions host, Azurite. Changes are made one after the other at
+random distances, so that they meet the host's polling at every phase. The clock starts when a change is sent, and stops
+when a look at the other side, some forty times a second, shows it; so a figure is at most that interval too long.
+Looking goes on beside the app on the same machine and slows it a little.
 """
 
 import asyncio
@@ -11,22 +12,22 @@ import random
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import httpx
-
+from bench.crossings import Crossing, Look, People, dispatches_in_turn, event_moves
+from bench.dispatches import Dispatch
 from bench.errors import MeasurementFailed
 from bench.figures import Times
-from bench.trace import move, scheduled_visits
-from local.sample import SampleBooking, build_sample
-from local.switchboard import PERSON_TOKEN
+from bench.trace import scheduled_visits
+from local.sample import build_sample
 from local.world import LocalWorld, today_in_utc
+
+TIMERS_AT_REST = {"MAINTAIN_SCHEDULE": "0 0 0 1 1 *", "SWEEP_SCHEDULE": "0 0 0 1 1 *"}
+"""A timer that is due during a measurement would be measured, too."""
 
 _LOOK_SECONDS = 0.025
 _PATIENCE_SECONDS = 60.0
-_BY = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,62 +35,62 @@ class Latency:
     """What was measured with one settle time."""
 
     settle_seconds: float
-    times: Times
+    to_dynamics: Times
+    to_outlook: Times
 
 
-def measure_latency(*, settle_seconds: float, moves: int) -> Latency:
-    """Raises `MeasurementFailed` when a booking does not follow its event."""
+def measure_latency(*, settle_seconds: float, changes: int) -> Latency:
+    """In both directions, `changes` each. Raises `MeasurementFailed` when one side does not follow the other."""
     today = today_in_utc()
-    visits = scheduled_visits(build_sample(today))[:moves]
-    with TemporaryDirectory(prefix="bench-") as directory:
-        settings = {"SETTLE_SECONDS": f"{settle_seconds:g}"}
-        with LocalWorld(Path(directory), today=today, settings=settings) as world:
-            world.subscribe()
-            world.wait_until_quiet()
-            times = asyncio.run(_move_and_watch(world, visits))
-    return Latency(settle_seconds=settle_seconds, times=times)
+    visits = scheduled_visits(build_sample(today))
+    settings = {"SETTLE_SECONDS": f"{settle_seconds:g}", **TIMERS_AT_REST}
+    with (
+        TemporaryDirectory(prefix="bench-") as directory,
+        LocalWorld(Path(directory), today=today, settings=settings) as world,
+    ):
+        world.register()
+        world.subscribe()
+        world.wait_until_quiet()
+        to_dynamics = asyncio.run(time_crossings(world, event_moves(visits[:changes])))
+        world.wait_until_quiet()
+        to_outlook = asyncio.run(time_crossings(world, dispatches_in_turn(visits[changes : 2 * changes])))
+    return Latency(settle_seconds=settle_seconds, to_dynamics=to_dynamics, to_outlook=to_outlook)
 
 
-async def _move_and_watch(world: LocalWorld, visits: Sequence[SampleBooking]) -> Times:
-    chance = random.Random(0)
-    headers = {"Authorization": f"Bearer {PERSON_TOKEN}", "Prefer": 'IdType="ImmutableId"'}
-    moved_at: dict[str, float] = {}
-    began_at = time.perf_counter()
-    async with httpx.AsyncClient(headers=headers, trust_env=False) as person:
-        watch = asyncio.create_task(_watch(world, person, visits, moved_at))
-        for visit in visits:
-            moved_at[visit.booking_id] = time.perf_counter()
-            change = move(visit, _BY)
-            answer = await person.request(change.method, f"{world.graph_url}/v1.0{change.path}", json=change.body)
-            answer.raise_for_status()
+async def time_crossings(world: LocalWorld, crossings: Sequence[Crossing]) -> Times:
+    """Have changes made one after the other, all on the same side, and see how long each takes to the other."""
+    async with People(world) as people:
+        look = people.look_at_outlook if isinstance(crossings[0].change, Dispatch) else people.look_at_dynamics
+        chance = random.Random(0)
+        made_at: dict[str, float] = {}
+        began_at = time.perf_counter()
+        watch = asyncio.create_task(_watch(world, crossings, made_at, look))
+        for crossing in crossings:
+            made_at[crossing.booking_id] = time.perf_counter()
+            await people.make(crossing.change)
             await asyncio.sleep(chance.uniform(0.5, 1.0))
         arrived_at = await watch
-    seconds = tuple(arrived_at[booking_id] - moved_at[booking_id] for booking_id in arrived_at)
+    seconds = tuple(arrived_at[booking_id] - made_at[booking_id] for booking_id in arrived_at)
     return Times(seconds=seconds, elapsed=time.perf_counter() - began_at)
 
 
 async def _watch(
-    world: LocalWorld, person: httpx.AsyncClient, visits: Sequence[SampleBooking], moved_at: Mapping[str, float]
+    world: LocalWorld, crossings: Sequence[Crossing], made_at: Mapping[str, float], look: Look
 ) -> dict[str, float]:
-    """When each booking was first seen at its event's new time."""
-    wanted = {visit.booking_id: visit.start_at + _BY for visit in visits}
-    ids = ",".join(f"'{booking_id}'" for booking_id in wanted)
-    filters = f"Microsoft.Dynamics.CRM.In(PropertyName='bookableresourcebookingid',PropertyValues=[{ids}])"
-    address = f"{world.dataverse_url}/api/data/v9.2/bookableresourcebookings"
-    parameters = {"$select": "starttime", "$filter": filters}
+    """When each visit was first seen on the other side at its new time."""
     arrived_at: dict[str, float] = {}
-    while len(arrived_at) < len(wanted):
+    while len(arrived_at) < len(crossings):
         await asyncio.sleep(_LOOK_SECONDS)
-        rows = (await person.get(address, params=parameters)).raise_for_status().json()["value"]
+        awaited = [one for one in crossings if one.booking_id in made_at and one.booking_id not in arrived_at]
+        if not awaited:
+            continue
+        starts = await look(awaited)
         now = time.perf_counter()
-        for row in rows:
-            booking_id = row["bookableresourcebookingid"]
-            if booking_id in wanted and datetime.fromisoformat(row["starttime"]) == wanted[booking_id]:
-                arrived_at.setdefault(booking_id, now)
-        overdue = [each for each, at in moved_at.items() if each not in arrived_at and now - at > _PATIENCE_SECONDS]
-        if overdue:
+        arrived_at |= {one.booking_id: now for one in awaited if starts.get(one.booking_id) == one.start_at}
+        awaited = [one for one in awaited if one.booking_id not in arrived_at]
+        if overdue := [one for one in awaited if now - made_at[one.booking_id] > _PATIENCE_SECONDS]:
             raise MeasurementFailed(
-                f"{len(overdue)} of {len(wanted)} bookings did not move within {_PATIENCE_SECONDS:.0f} s of their "
-                f"events; the app's log ends with {world.log_of('functions').read_text()[-2000:]}"
+                f"{len(overdue)} of {len(crossings)} visits did not move within {_PATIENCE_SECONDS:.0f} s on the other "
+                f"side; the app's log ends with {world.log_of('functions').read_text()[-2000:]}"
             )
     return arrived_at

@@ -11,7 +11,6 @@ from typing import Any, Protocol
 
 import httpx
 
-from bench.trace import Change
 from local.dataverse.server import DataverseSimulator
 from local.graph.simulator import GraphSimulator
 
@@ -30,46 +29,49 @@ class Cost:
     steps: int
     storage: int = 0
     """Operations on the app's own queues and tables; a flow has none."""
+    webhooks: int = 0
+    """What Dataverse told of; a flow is triggered in other ways."""
 
     @property
     def calls(self) -> int:
         return self.graph + self.dataverse
 
 
-class Stage(Protocol):
-    """Simulators and what handles their notifications."""
+class Stage[C](Protocol):
+    """Simulators, people who make changes `C` there, and who handles what the services tell of it."""
 
     graph: GraphSimulator
     dataverse: DataverseSimulator
-    person: httpx.AsyncClient
 
     async def start(self) -> None:
         """Subscribe every mailbox."""
+
+    async def make(self, change: C) -> httpx.Response:
+        """Have a person make a change."""
 
     async def settle(self) -> None:
         """Let everything happen that is under way."""
 
     def own_cost(self) -> Mapping[str, int]:
-        """`steps` and `storage` so far."""
+        """Those fields of `Cost` so far that the simulators do not know."""
 
 
-class Player:
+class Player[C]:
     """Plays on a stage that has been started, and meters it."""
 
-    def __init__(self, stage: Stage, *, seed: int = 0) -> None:
+    def __init__(self, stage: Stage[C], *, seed: int = 0) -> None:
         self._stage = stage
         self._seed = seed
         self._played = 0
         self._before = self._total()
 
-    async def play(self, change: Change) -> dict[str, Any]:
+    async def play(self, change: C) -> dict[str, Any]:
         """Make one change and let it settle; answers the event as Graph shows it, `{}` after a deletion."""
         board = self._stage.graph.switchboard
         board.clock.advance(PAUSE.total_seconds())
         board.random.seed(f"{self._seed}:{self._played}")
         self._played += 1
-        answer = await self._stage.person.request(change.method, change.path, json=change.body)
-        answer.raise_for_status()
+        answer = (await self._stage.make(change)).raise_for_status()
         await self._stage.settle()
         return dict(answer.json()) if answer.content else {}
 
@@ -91,7 +93,7 @@ class Player:
         }
 
 
-async def cost_of(stage: Stage, changes: Sequence[Change], *, seed: int = 0) -> Cost:
+async def cost_of[C](stage: Stage[C], changes: Sequence[C], *, seed: int = 0) -> Cost:
     """Start a stage, play the changes one after the other, and count."""
     await stage.start()
     player = Player(stage, seed=seed)

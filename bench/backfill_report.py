@@ -1,0 +1,100 @@
+"""The backfill as a table of facts, a column for each number of instances. It measures nothing."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+from rich.console import Console
+
+from bench.app_process import AppProcess
+from bench.backfill import PATIENCE, Backfill, Load
+from bench.backfill_stage import SERVICE_SECONDS, STORAGE_SECONDS
+from bench.tables import new_table, show_table, times
+
+NOTE = f"""\
+Real: the command, the app's use cases and clients, the host's listener with the app's host.json (up to 24 messages at \
+once in an instance), the simulators and their limits. Modelled: a call to Graph or Dataverse takes \
+{SERVICE_SECONDS * 1000:.0f} ms, an operation on queues and tables, which are in memory, \
+{STORAGE_SECONDS * 1000:.0f} ms; Dataverse has one web server; computing takes no time. "To what Dataverse bears": \
+over the time that the calls take at the rate which its limit allows for ever, 6,000 in 5 minutes. Computing is real, \
+and the simulators' own is in it."""
+
+type Fact = tuple[str, Callable[[Backfill], str]]
+
+
+def show_backfills(console: Console, measured: Sequence[Backfill], process: AppProcess | None) -> None:
+    one = measured[0]
+    table = new_table(f"Backfill of {one.bookings:,} bookings in {one.mailboxes:,} mailboxes")
+    table.add_column("", no_wrap=True)
+    for each in measured:
+        table.add_column(_instances(each), justify="right", no_wrap=True)
+    for name, show in _facts(measured):
+        table.add_row(name, *(show(each) for each in measured))
+    show_table(console, table, f"{NOTE}\n{process_sentence(process)}")
+
+
+def _facts(measured: Sequence[Backfill]) -> list[Fact]:
+    return [
+        ("time until it was done", _time),
+        ("  to what Dataverse bears", lambda one: times(one.seconds / one.least_seconds)),
+        ("bookings left without an event", lambda one: f"{one.left:,}"),
+        ("command broken off and given again", lambda one: str(one.restarts)),
+        *_calls("Graph", measured, lambda one: one.graph),
+        *_calls("Dataverse", measured, lambda one: one.dataverse),
+        *_limits("Graph", "10 min, a mailbox", lambda one: one.graph),
+        *_limits("Dataverse", "5 min", lambda one: one.dataverse),
+        ("computing, a booking", lambda one: f"{one.cpu_seconds / one.bookings * 1000:.0f} ms"),
+    ]
+
+
+def _calls(service: str, measured: Sequence[Backfill], load_of: Callable[[Backfill], Load]) -> list[Fact]:
+    kinds = sorted({kind for one in measured for kind in load_of(one).calls})
+
+    def count(kind: str) -> Callable[[Backfill], str]:
+        return lambda one: f"{load_of(one).calls.get(kind, 0):,}"
+
+    total: Fact = (f"calls to {service}", lambda one: f"{sum(load_of(one).calls.values()):,}")
+    refused: Fact = ("  refused with 429", lambda one: f"{load_of(one).refused:,}")
+    return [total, *((f"  {kind}", count(kind)) for kind in kinds), refused]
+
+
+def _limits(service: str, window: str, load_of: Callable[[Backfill], Load]) -> list[Fact]:
+    return [
+        (f"{service}: most in {window}", lambda one: _share(load_of(one).in_window, load_of(one).most_in_window)),
+        (f"{service}: most at once", lambda one: _share(load_of(one).at_once, load_of(one).most_at_once)),
+    ]
+
+
+def _share(reached: int, allowed: int) -> str:
+    return f"{reached:,} of {allowed:,}, {reached / allowed:4.0%}"
+
+
+def _time(one: Backfill) -> str:
+    return _minutes(one.seconds) if not one.left else f"not in {_minutes(PATIENCE.total_seconds())}"
+
+
+def _minutes(seconds: float) -> str:
+    """`6:53 min`."""
+    return f"{timedelta(seconds=round(seconds)) // timedelta(minutes=1)}:{round(seconds) % 60:02} min"
+
+
+def _instances(one: Backfill) -> str:
+    return f"{one.instances} instance{'s' if one.instances > 1 else ''}"
+
+
+def process_sentence(process: AppProcess | None) -> str:
+    if process is None:
+        return "The app's own process is measured on Linux only."
+    return (
+        f"The app's own process, on real parts (Functions host, Azurite, {process.bookings} bookings): "
+        f"{process.peak_bytes / 1e6:.0f} MB at its peak, {process.cpu_seconds / process.bookings * 1000:.0f} ms of "
+        "computing a booking, its echoes included."
+    )
+
+
+def backfill_sentence(measured: Sequence[Backfill]) -> str:
+    parts = [
+        f"{_time(one)} on {_instances(one)}, {times(one.seconds / one.least_seconds)} what Dataverse's limit allows, "
+        f"{one.graph.refused + one.dataverse.refused:,} refused calls"
+        for one in measured
+    ]
+    return f"{measured[0].bookings:,} bookings in {'; '.join(parts)}"
