@@ -180,8 +180,11 @@ class _Run:
         """What is known after somebody else was quicker."""
         if isinstance(decision, RewriteEvent) and isinstance(error, NotFound):
             return replace(delivery, event=ABSENT)
+        again = await self._gather()
+        # That it was there a moment ago is as good as a report that it was deleted, which may have come and gone.
+        is_deleted = self._item.is_deleted or (delivery.booking is not ABSENT and again.booking is ABSENT)
         # Without the guard: the event itself must be read before it is written again.
-        return replace(await self._gather(), is_guarded=False, is_new=False, is_unfinished=True)
+        return replace(again, is_reported_deleted=is_deleted, is_guarded=False, is_new=False, is_unfinished=True)
 
     async def _set_aside(
         self, decision: DeliveryStep | DeliveryReading, delivery: Delivery, error: MailboxUnavailable

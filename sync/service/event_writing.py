@@ -10,7 +10,7 @@ from datetime import datetime
 from sync.core.actions import Reason
 from sync.core.body import merge_body
 from sync.core.delivery_steps import CreateEvent, ForgetEvent, RemoveEvent, RewriteEvent
-from sync.core.errors import PreconditionFailed
+from sync.core.errors import PreconditionFailed, TransientError
 from sync.core.model import Booking, Event, EventAddress, KnownEvent, Standing, newest_etags
 from sync.core.rules import Rules
 from sync.service.breaker import passing_deletion
@@ -21,6 +21,11 @@ UNCOUNTED = (Reason.LEFTOVER, Reason.DUPLICATE, Reason.CANCELLED_IN_DYNAMICS)
 """Removals that the breaker does not count: the visit goes on elsewhere, or somebody cancelled this very booking."""
 
 _SAVE_ATTEMPTS = 3
+
+_REFUSED_UNREAD = 429
+
+_FOUND_AFTER_SECONDS = 30.0
+"""How long after a create whose answer was lost a search is trusted to find its event; no bound is documented."""
 
 
 class EventWriter:
@@ -43,14 +48,29 @@ class EventWriter:
         if marked is not None:
             return marked
         number = booking.work_order.number if booking.work_order else booking.name
-        return await self._ports.calendar.find_lookalike(mailbox_id, booking.span, number) if number else None
+        lookalike = await self._ports.calendar.find_lookalike(mailbox_id, booking.span, number) if number else None
+        return None if lookalike is None or await self._is_taken(lookalike.address) else lookalike
+
+    async def _is_taken(self, address: EventAddress) -> bool:
+        """Whether an event without a mark is another booking's by now; if not, it is ours to take. Raises `Busy`."""
+        await self._hold(address)
+        known = self._held[address]
+        if known.standing is not Standing.LINKED or known.booking_id in (None, self._booking_id):
+            return False
+        await give_back_event(self._held.pop(address), self._ports)
+        return True
 
     async def create(self, step: CreateEvent, transaction_id: str) -> Event:
         looked_at = self._ports.clock()
         draft = EventDraft(
             booking_id=self._booking_id, transaction_id=transaction_id, span=step.span, content=step.content
         )
-        event = await self._ports.calendar.create_event(step.mailbox_id, draft)
+        try:
+            event = await self._ports.calendar.create_event(step.mailbox_id, draft)
+        except TransientError as error:
+            if error.status != _REFUSED_UNREAD:
+                error.retry_after_seconds = max(error.retry_after_seconds or 0, _FOUND_AFTER_SECONDS)
+            raise
         await self._remember_as_ours(event, looked_at, is_own_write=True)
         return event
 

@@ -101,11 +101,6 @@ async def test_an_event_whose_maker_did_not_hear_of_it_is_found_though_reads_lag
     await tenant.assert_at_rest()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="After a short Retry-After the create is tried again before a search can find what the first one made: "
-    "a second event, and neither is ever removed.",
-)
 async def test_a_short_retry_after_does_not_bring_the_next_create_before_reads_have_caught_up() -> None:
     """Where Graph remembers no transaction id, only the search can tell."""
     tenant = await WatchedTenant.open(transaction_id="never", stale_read_seconds=5.0)

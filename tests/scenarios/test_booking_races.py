@@ -80,11 +80,6 @@ async def test_whatever_befalls_a_booking_while_its_event_is_being_made_no_event
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(
-    strict=True,
-    reason="A worker that sleeps longer than its lease makes the event of a booking that is gone by then, and whose "
-    "deletion nobody will report again.",
-)
 async def test_a_worker_that_slept_while_its_booking_was_deleted_and_swept_leaves_no_event() -> None:
     for at in every_point():
         tenant = await WatchedTenant.open()
