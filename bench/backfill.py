@@ -19,8 +19,8 @@ from datetime import timedelta
 from bench.backfill_stage import BEGAN_AT, BackfillStage
 from bench.company import Company
 from bench.errors import MeasurementFailed
-from bench.virtual_time import run_virtually
 from local.sample import build_sample
+from local.virtual_time import run_virtually
 from sync.commands.backfill import run_backfill
 from sync.commands.console import Console
 from sync.core.errors import TransientError

@@ -18,7 +18,6 @@ from kiota_authentication_azure.azure_identity_authentication_provider import Az
 
 from bench.gauge import Gauge
 from bench.hosted_queues import HostedQueues
-from bench.virtual_time import LoopClock
 from local.dataverse.server import SWITCHES as DATAVERSE_SWITCHES
 from local.dataverse.server import DataverseSimulator
 from local.functions.queues import QueueListener, QueueMessage
@@ -27,6 +26,7 @@ from local.graph.door import DoorAnswer
 from local.graph.server import build_app
 from local.graph.simulator import GraphSimulator
 from local.switchboard import APP_TOKEN, Fault, Switchboard
+from local.virtual_time import LoopClock
 from local.world import ROOT, sample_settings
 from sync.adapters.dataverse import DataverseClient
 from sync.adapters.dataverse_http import DataverseHttp, open_http

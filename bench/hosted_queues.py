@@ -13,8 +13,8 @@ from itertools import count
 from math import ceil
 
 from local.functions.queues import MessageGone, QueueMessage
-from sync.core.model import WorkItem
 from sync.core.work import item_to_text, queue_of
+from sync.core.work_items import WorkItem
 from sync.service.ports import Clock
 
 _TIME_TO_LIVE = timedelta(days=365)

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from sync.core.content import Template
-from sync.core.model import BookingPhase
+from sync.core.sides import BookingPhase
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 

@@ -15,7 +15,7 @@ import httpx
 from local.graph.door import DoorAnswer
 from local.sample import SampleBooking, Technician
 from local.switchboard import Fault
-from sync.core.model import Link
+from sync.core.memory import Link
 from sync.core.reconcile import Policy, Winner
 from sync.core.rules import Rules
 from sync.service.intake import Reply

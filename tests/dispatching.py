@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 from local.sample import BOOKING_ID_PROPERTY, Technician, WorkOrder
-from sync.core.model import Breaker
+from sync.core.mailboxes import Breaker
 from sync.core.rules import Rules
 from tests.tenant import QUIET, Tenant, event_path
 

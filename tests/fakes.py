@@ -14,21 +14,11 @@ from itertools import count
 from math import ceil
 
 from sync.core.errors import PreconditionFailed, Refused
-from sync.core.model import (
-    Backfill,
-    BookingCursor,
-    Breaker,
-    Cursor,
-    DeadLetter,
-    JournalEntry,
-    KnownBooking,
-    KnownEvent,
-    Link,
-    Quarantine,
-    SubscriptionRecord,
-    WorkItem,
-)
+from sync.core.journal import DeadLetter, JournalEntry
+from sync.core.mailboxes import Backfill, BookingCursor, Breaker, Cursor, Quarantine, SubscriptionRecord
+from sync.core.memory import KnownBooking, KnownEvent, Link
 from sync.core.work import POISON_SUFFIX, QUEUES, item_to_text, queue_of
+from sync.core.work_items import WorkItem
 from sync.service.ports import Clock
 
 type Checkpoint = Callable[[str], Awaitable[None]]

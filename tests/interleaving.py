@@ -17,7 +17,7 @@ import httpx
 
 from local.graph.odata import property_id
 from local.sample import BOOKING_ID_PROPERTY, Technician
-from sync.core.model import event_hash, whole_second_utc
+from sync.core.sides import event_hash, whole_second_utc
 from sync.service.intake import Reply
 from sync.service.ports import Ports
 from tests.dispatching import DispatchTenant
@@ -174,9 +174,14 @@ class MortalTenant(WatchedTenant):
     deaths = 0
     loses_messages = False
     _is_dead = False
+    _ends_the_next: AtPoint | None = None
 
-    def arm(self, fatal: int) -> None:
-        """The worker dies at the `fatal`-th point from now on."""
+    def arm(self, fatal: int, *, is_repeated: bool = False) -> None:
+        """The worker dies at the `fatal`-th point from now on; 0: it lives.
+
+        With `is_repeated` so does, at the same point, each that takes its place.
+        """
+        self._replace_the_dead()
 
         async def at_point(point: int) -> None:
             if point == fatal:
@@ -185,15 +190,19 @@ class MortalTenant(WatchedTenant):
             if self._is_dead:
                 raise Killed
 
+        self._ends_the_next = at_point if is_repeated else None
         self.watch(at_point)
 
     async def work_due(self, ports: Ports | None = None, *, limit: int = MESSAGES_AT_ONCE) -> int:
         """As the host does, with a fresh worker where the last one died."""
+        self._replace_the_dead()
+        return await super().work_due(ports, limit=limit)
+
+    def _replace_the_dead(self) -> None:
         if self._is_dead:
             self._is_dead = False
             self.ports = self.build_ports()
-            self.watch(None)
-        return await super().work_due(ports, limit=limit)
+            self.watch(self._ends_the_next)
 
     async def _host(
         self, handler: Callable[[QueueMessage, Ports], Awaitable[None]], message: QueueMessage, ports: Ports

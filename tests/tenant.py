@@ -36,7 +36,7 @@ from sync.adapters.graph_wire import classify_graph_failure
 from sync.adapters.static_token import StaticTokenCredential
 from sync.adapters.transport import Classify, Transport
 from sync.core.errors import TransientError
-from sync.core.model import JournalEntry, MailboxJob, Source
+from sync.core.journal import JournalEntry
 from sync.core.notifications import accept_changes, accept_lifecycle, client_state
 from sync.core.registration import plan_setup, wanted_parts
 from sync.core.rules import Rules
@@ -49,6 +49,7 @@ from sync.core.work import (
     POISON_SUFFIX,
     QUEUES,
 )
+from sync.core.work_items import MailboxJob, Source
 from sync.service.booking_sweep import sweep_bookings
 from sync.service.disposal import collect_poison
 from sync.service.handlers import handle_booking_change, handle_event_change, handle_mailbox_task

@@ -7,7 +7,7 @@ from typing import Any
 
 from local.demo.page import Page
 from local.demo.stage import Calls, DemoStage, Played
-from sync.core.model import JournalEntry
+from sync.core.journal import JournalEntry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

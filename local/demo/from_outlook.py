@@ -10,7 +10,8 @@ from local.demo.chapter import Chapter, Teller, journal_lines, sum_calls
 from local.demo.page import Page
 from local.demo.stage import BURST, BookingView, Calls, DemoStage, Played
 from local.sample import TENANT_ID, SampleBooking
-from sync.core.model import JournalEntry, Source
+from sync.core.journal import JournalEntry
+from sync.core.work_items import Source
 
 HOUR = timedelta(hours=1)
 MOVED_IN_CRASH = 5

@@ -27,7 +27,7 @@ from local.switchboard import PERSON_TOKEN
 from local.world import LocalWorld
 from sync.adapters.journal_store import TableJournal
 from sync.adapters.storage_clients import StorageAddress, table_service
-from sync.core.model import JournalEntry
+from sync.core.journal import JournalEntry
 
 BURST = 4
 """How many notifications one change raises in the story: as many as Graph was seen to send."""

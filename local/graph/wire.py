@@ -5,12 +5,12 @@ Source: Graph documentation, resources/event and event-get.
 
 import hashlib
 import html
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import Any
 
+from local.graph.body_text import text_of
 from local.graph.events import Event, Mailbox
 from local.graph.marks import expanded
 from local.graph.odata import Expand, Preferences
@@ -18,7 +18,7 @@ from local.graph.recurrence_json import recurrence_json
 from local.graph.zones import CUSTOM_ZONE, local_text, utc_text, zone_named
 
 GRAPH_ROOT = "https://graph.microsoft.com/v1.0"
-_TAG = re.compile(r"<[^>]*>")
+_PREVIEW_CHARACTERS = 255
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,7 @@ class EventWriter:
         return {
             **event.properties,
             "body": shown_body,
-            "bodyPreview": text[:255],
+            "bodyPreview": text[:_PREVIEW_CHARACTERS],
             "locations": [event.properties["location"]] if event.properties["location"].get("displayName") else [],
             "hasAttachments": False,
             "responseStatus": {"response": own_response, "time": "0001-01-01T00:00:00Z"},
@@ -109,6 +109,6 @@ def own_zone(name: str, mailbox: Mailbox) -> tzinfo:
 def _text_and_markup(body: Mapping[str, str]) -> tuple[str, str]:
     content = body["content"]
     if body["contentType"].lower() == "html":
-        return html.unescape(_TAG.sub("", content)).strip(), content
+        return text_of(content), content
     lines = "<br>".join(html.escape(content, quote=False).splitlines())
     return content, f"<html><head></head><body><div>{lines}</div></body></html>"

@@ -7,7 +7,7 @@ update-delete-entities-using-web-api). What is asked stands in `dataverse_querie
 """
 
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from itertools import batched
 from typing import Any
@@ -33,7 +33,7 @@ from sync.adapters.dataverse_wire import (
     version_from_wire,
 )
 from sync.core.errors import InvalidPayload, NotFound, PermanentError
-from sync.core.model import Booking, EventAddress, TimeSpan, event_hash
+from sync.core.sides import Booking, EventAddress, TimeSpan, event_hash
 from sync.service.ports import BookingPage, BookingVersion, Clock, ListedBooking
 
 logger = logging.getLogger(__name__)
@@ -43,6 +43,9 @@ PAGE_SIZE = 1_000
 
 _USERS_IN_A_QUERY = 50
 """Two thousand characters of ids; an address may have 32,768."""
+
+_NAMES = f'odata.include-annotations="{queries.FORMATTED_VALUE}"'
+"""Shows the names of what lookups point at, as `BOOKING_QUERY` needs it."""
 
 _NO_EVENT = {EVENT_ID_COLUMN: None, EVENT_HASH_COLUMN: None}
 
@@ -70,9 +73,8 @@ class DataverseClient:
         return await self._find(queries.booking_of_event_address(event_hash(mailbox_id, event_id)))
 
     async def _find(self, address: str) -> Booking | None:
-        names = f'odata.include-annotations="{queries.FORMATTED_VALUE}"'
         try:
-            row = await self._http.read(f"{BOOKINGS}.get", f"{address}?{queries.BOOKING_QUERY}", prefer=names)
+            row = await self._http.read(f"{BOOKINGS}.get", f"{address}?{queries.BOOKING_QUERY}", prefer=_NAMES)
         except NotFound:
             return None
         return booking_from_wire(row)
@@ -122,18 +124,20 @@ class DataverseClient:
         return version_from_wire(answer.json())
 
     async def list_bookings(self, mailbox_id: str, window: TimeSpan) -> AsyncIterator[ListedBooking]:
-        async for row in self._rows(BOOKINGS, queries.bookings_of_mailbox(mailbox_id, window)):
-            try:
-                booking = listed_booking_from_wire(row, mailbox_id)
-            except InvalidPayload as error:
-                # What nobody expects is not suspected: leaving the row out is safe, failing the round is not.
-                logger.warning("A booking is left out of a sweep: %s", error.reason, extra={"action": "unreadable"})
-                continue
+        rows = self._rows(BOOKINGS, queries.bookings_of_mailbox(mailbox_id, window))
+        async for booking in _readable(rows, lambda row: listed_booking_from_wire(row, mailbox_id)):
             yield booking
 
     async def list_bookings_of_work_order(self, work_order_id: str, *, ending_after: datetime) -> AsyncIterator[str]:
         async for row in self._rows(BOOKINGS, queries.bookings_of_work_order(work_order_id, ending_after)):
             yield row["bookableresourcebookingid"].lower()
+
+    async def list_bookings_of_changed_work_orders(
+        self, since: datetime, *, ending_after: datetime
+    ) -> AsyncIterator[Booking]:
+        rows = self._rows_with_names(BOOKINGS, queries.bookings_of_changed_work_orders(since, ending_after))
+        async for booking in _readable(rows, booking_from_wire):
+            yield booking
 
     async def read_bookings(self, window: TimeSpan, link: str | None) -> BookingPage:
         address = link or queries.bookings_of_users(window)
@@ -182,6 +186,28 @@ class DataverseClient:
 
     def _rows(self, entity_set: str, address: str) -> AsyncIterator[dict[str, Any]]:
         return self._http.rows(f"{entity_set}.query", address, page_size=self._page_size)
+
+    async def _rows_with_names(self, entity_set: str, address: str) -> AsyncIterator[dict[str, Any]]:
+        """Rows that also show the names of what their lookups point at."""
+        prefer = f"{_NAMES},{page_preference(self._page_size)}"
+        next_address: str | None = address
+        while next_address:
+            page = await self._http.read(f"{entity_set}.query", next_address, prefer=prefer)
+            for row in page.get("value", []):
+                yield row
+            next_address = page.get("@odata.nextLink")
+
+
+async def _readable[T](rows: AsyncIterator[dict[str, Any]], read: Callable[[dict[str, Any]], T]) -> AsyncIterator[T]:
+    """The rows of a sweep that can be read."""
+    async for row in rows:
+        try:
+            one = read(row)
+        except InvalidPayload as error:
+            # What nobody expects is not suspected: leaving the row out is safe, failing the round is not.
+            logger.warning("A booking is left out of a sweep: %s", error.reason, extra={"action": "unreadable"})
+            continue
+        yield one
 
 
 def _cut(text: str, length: int) -> str:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from urllib.parse import quote
 
 from sync.core.errors import InvalidPayload
-from sync.core.model import TimeSpan
+from sync.core.sides import TimeSpan
 
 BOOKINGS = "bookableresourcebookings"
 RESOURCES = "bookableresources"
@@ -104,6 +104,14 @@ def bookings_of_work_order(work_order_id: str, ending_after: datetime) -> str:
     return _query(BOOKINGS, "bookableresourcebookingid", condition)
 
 
+def bookings_of_changed_work_orders(since: datetime, ending_after: datetime) -> str:
+    condition = (
+        f"msdyn_workorder/modifiedon ge {wire_time(since)}"
+        f" and endtime gt {wire_time(ending_after)} and {_NOT_CANCELLED}"
+    )
+    return f"{BOOKINGS}?{BOOKING_QUERY}{_filter(condition)}"
+
+
 def changed_bookings() -> str:
     """For change tracking, which refuses conditions and expansions."""
     return f"{BOOKINGS}?$select=starttime,endtime"
@@ -143,4 +151,8 @@ def _overlapping(window: TimeSpan) -> str:
 
 def _query(entity_set: str, columns: str, condition: str, *, expand: str = "") -> str:
     expansion = f"&$expand={expand}" if expand else ""
-    return f"{entity_set}?$select={columns}{expansion}&$filter={quote(condition, safe="()/,'")}"
+    return f"{entity_set}?$select={columns}{expansion}{_filter(condition)}"
+
+
+def _filter(condition: str) -> str:
+    return f"&$filter={quote(condition, safe="()/,'")}"

@@ -28,7 +28,7 @@ from sync.core.errors import (
     ServiceUnavailable,
     SyncError,
 )
-from sync.core.model import Booking, BookingPhase, TimeSpan, WorkOrder, booking_fingerprint, event_hash
+from sync.core.sides import Booking, BookingPhase, TimeSpan, WorkOrder, booking_fingerprint, event_hash
 from sync.service.ports import BookingPage, BookingVersion, ListedBooking
 
 _PHASE_OF_FIELD_SERVICE_STATUS = {

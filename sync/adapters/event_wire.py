@@ -15,7 +15,7 @@ from sync.adapters.graph_wire import (
     wire_time,
 )
 from sync.core.errors import InvalidPayload
-from sync.core.model import SINGLE_INSTANCE, TimeSpan
+from sync.core.sides import SINGLE_INSTANCE, TimeSpan
 from sync.service.ports import EventBody, EventChanges, EventDraft
 
 LOOKALIKE_FIELDS = ["id", "subject", "start", "end", "type", "isAllDay", "isCancelled", "isOrganizer", "attendees"]

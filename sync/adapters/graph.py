@@ -32,12 +32,12 @@ from sync.adapters.graph_wire import (
     event_from_wire,
     subscription_from_wire,
 )
-from sync.adapters.graph_writing import EventWriter
+from sync.adapters.graph_writing import GraphWriter
 from sync.adapters.transport import TIMEOUT, Answer, Transport
 from sync.core.errors import InvalidPayload, NotFound, SyncError
-from sync.core.model import Event, EventAddress, Subscription, TimeSpan
 from sync.core.notifications import client_state
-from sync.core.subscriptions import SubscriptionPolicy
+from sync.core.sides import Event, EventAddress, TimeSpan
+from sync.core.subscriptions import Subscription, SubscriptionPolicy
 from sync.service.ports import DeltaPage, EventBody, EventChanges, EventDraft, SubscriptionOrder
 
 logger = logging.getLogger(__name__)
@@ -94,13 +94,13 @@ class GraphClient:
         self._sdk = sender.sdk
         self._send = sender.send
         self._batches = batches
-        self._writer = EventWriter(sender)
+        self._writer = GraphWriter(sender)
         self._subscriptions = subscriptions
         self._secret = secret
 
     @property
     def guards_writes(self) -> bool:
-        """See `EventWriter.guards_writes`, which says how it is learnt."""
+        """See `GraphWriter.guards_writes`, which says how it is learnt."""
         return self._writer.guards_writes
 
     async def find_event(self, mailbox_id: str, event_id: str) -> Event | None:

@@ -22,7 +22,8 @@ from sync.core.errors import (
     ServiceUnavailable,
     SyncError,
 )
-from sync.core.model import SINGLE_INSTANCE, Event, Subscription, TimeSpan
+from sync.core.sides import SINGLE_INSTANCE, Event, TimeSpan
+from sync.core.subscriptions import Subscription
 from sync.service.ports import DeltaPage
 
 EXTENSION_NAME = "Com.BookingSync.Link"

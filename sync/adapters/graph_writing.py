@@ -1,7 +1,7 @@
 """Writes into Outlook calendars: creates, changes and deletes events. No call here may name an attendee.
 
 Whether Graph honours `If-Match` on events is not documented (event-update and event-delete do not name the header). So
-it is sent wherever an etag is known, and what comes of it is learnt; see `EventWriter.guards_writes`.
+it is sent wherever an etag is known, and what comes of it is learnt; see `GraphWriter.guards_writes`.
 """
 
 import logging
@@ -15,13 +15,13 @@ from sync.adapters.graph_sending import GraphSender, set_json
 from sync.adapters.graph_wire import event_from_wire
 from sync.adapters.transport import MAXIMUM_ATTEMPTS, Answer
 from sync.core.errors import NotFound, PreconditionFailed, SyncError
-from sync.core.model import Event, EventAddress
+from sync.core.sides import Event, EventAddress
 from sync.service.ports import EventChanges, EventDraft
 
 logger = logging.getLogger(__name__)
 
 
-class EventWriter:
+class GraphWriter:
     """The writing half of `EventCalendar`. Built once per process: what it learns about Graph is kept in it."""
 
     def __init__(self, sender: GraphSender) -> None:

@@ -9,7 +9,7 @@ from azure.data.tables.aio import TableServiceClient
 
 from sync.adapters.rows import RowKey, columns_from_value, key_text
 from sync.adapters.tables import PREFIX, ValueTable
-from sync.core.model import DeadLetter, JournalEntry
+from sync.core.journal import DeadLetter, JournalEntry
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST_TICK = 10**18

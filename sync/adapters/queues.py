@@ -14,8 +14,8 @@ from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
 from sync.adapters.storage_errors import storage_call
 from sync.core.errors import Refused
-from sync.core.model import WorkItem
 from sync.core.work import POISON_SUFFIX, QUEUES, item_to_text, queue_of
+from sync.core.work_items import WorkItem
 
 MESSAGE_LIMIT_BYTES = 49_152
 """What is left of the service's 64 KiB after base64, which the Functions host expects (host.json, messageEncoding)."""

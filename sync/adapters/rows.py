@@ -1,4 +1,4 @@
-"""Values of the model as rows of a table, and back. Pure.
+"""The values of the core as rows of a table, and back. Pure.
 
 The columns follow from the fields' types, so that a new field needs nothing here. Times are text in UTC with
 microseconds, which compares as text and comes back exactly. Versions of the app run side by side for a while: a reader
@@ -21,7 +21,7 @@ from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args, get_type_hints
 
 from sync.core.errors import InvalidPayload
-from sync.core.model import EventAddress, TimeSpan
+from sync.core.sides import EventAddress, TimeSpan
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

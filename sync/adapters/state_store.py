@@ -6,19 +6,9 @@ from azure.data.tables.aio import TableServiceClient
 
 from sync.adapters.rows import RowKey, key_text
 from sync.adapters.tables import PREFIX, ValueTable, VersionedTable
-from sync.core.model import (
-    BOOKINGS,
-    Backfill,
-    BookingCursor,
-    Breaker,
-    Cursor,
-    KnownBooking,
-    KnownEvent,
-    Link,
-    Quarantine,
-    SubscriptionRecord,
-    event_hash,
-)
+from sync.core.mailboxes import BOOKINGS, Backfill, BookingCursor, Breaker, Cursor, Quarantine, SubscriptionRecord
+from sync.core.memory import KnownBooking, KnownEvent, Link
+from sync.core.sides import event_hash
 
 _BOOKING_CURSOR = RowKey(BOOKINGS, "cursor")
 _BACKFILL = RowKey(BOOKINGS, "backfill")

@@ -18,7 +18,8 @@ from azure.data.tables.aio import TableClient, TableServiceClient
 from sync.adapters.rows import Column, RowKey, columns_from_value, value_from_columns
 from sync.adapters.storage_errors import storage_call
 from sync.core.errors import PreconditionFailed
-from sync.core.model import Breaker, KnownBooking, KnownEvent, Link
+from sync.core.mailboxes import Breaker
+from sync.core.memory import KnownBooking, KnownEvent, Link
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

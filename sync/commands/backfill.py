@@ -6,7 +6,7 @@ import asyncio
 from sync import bootstrap
 from sync.commands.console import Console, bar, console_for, roughly
 from sync.commands.printing import as_text
-from sync.core.model import Backfill
+from sync.core.mailboxes import Backfill
 from sync.core.work import BOOKING_CHANGES_QUEUE
 from sync.service.backfilling import Drain, QueueLength, Walk, find_unfinished, queue_bookings, watch_queue
 

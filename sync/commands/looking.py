@@ -2,11 +2,16 @@
 
 import argparse
 import json
+import sys
 from collections import Counter
+from collections.abc import AsyncIterator
 from dataclasses import asdict
 
 from sync import bootstrap
 from sync.commands.printing import as_lines, as_text, nothing, print_item
+from sync.core.journal import JournalEntry
+from sync.core.mailboxes import BOOKINGS
+from sync.service.ports import Ports
 
 
 async def status(options: argparse.Namespace, shop: bootstrap.Workshop) -> int:
@@ -50,18 +55,49 @@ async def letters(options: argparse.Namespace, shop: bootstrap.Workshop) -> int:
 
 
 async def journal(options: argparse.Namespace, shop: bootstrap.Workshop) -> int:
-    count = 0
-    entries = shop.ports.journal.list_entries(
-        options.mailbox.lower(),
-        event_id=options.event,
-        booking_id=options.booking,
-        correlation_id=options.correlation,
-    )
-    async for entry in entries:
+    """What happened in a mailbox; without one, to a booking, as far as it is known where that is."""
+    if options.mailbox is None and options.booking is None:
+        print("Whose story? Name a mailbox, or a booking by --booking.", file=sys.stderr)
+        return 2
+    entries = await _newest_entries(options, shop.ports)
+    for entry in entries:
         moved = f" {entry.before} -> {entry.after}" if entry.after else ""
         text = f"{as_text(entry.at)}  {entry.action} ({entry.reason}){moved}  booking {entry.booking_id or '-'}"
         print_item(options, asdict(entry), f"{text}  calls {entry.calls}  [{entry.correlation_id}]")
-        count += 1
-        if count >= options.limit:
+    if entries:
+        return 0
+    hint = "" if options.mailbox else " Of a booking that is gone, or was another technician's, name the mailbox, too."
+    return nothing(f"The journal has no such entries.{hint}")
+
+
+async def _newest_entries(options: argparse.Namespace, ports: Ports) -> list[JournalEntry]:
+    """The entries that are asked for, of all mailboxes that come into question together, newest first."""
+    booking_id = options.booking and options.booking.lower()
+    mailbox_ids = {options.mailbox.lower()} if options.mailbox else await _mailboxes_of(booking_id, ports)
+    found: list[JournalEntry] = []
+    for mailbox_id in mailbox_ids:
+        entries = ports.journal.list_entries(
+            mailbox_id, event_id=options.event, booking_id=booking_id, correlation_id=options.correlation
+        )
+        found += await _first(entries, options.limit)
+    return sorted(found, key=lambda entry: entry.at, reverse=True)[: options.limit]
+
+
+async def _first(entries: AsyncIterator[JournalEntry], limit: int) -> list[JournalEntry]:
+    found = []
+    async for entry in entries:
+        found.append(entry)
+        if len(found) >= limit:
             break
-    return 0 if count else nothing("The journal has no such entries.")
+    return found
+
+
+async def _mailboxes_of(booking_id: str, ports: Ports) -> set[str]:
+    """In whose stories the journal tells of a booking: by what we remember of it, else by what Dynamics says."""
+    known, link = await ports.state.find_known_booking(booking_id), await ports.state.find_link(booking_id)
+    found = {known.mailbox_id if known else None}
+    if link is not None:
+        found |= {link.mailbox_id, link.leftover.mailbox_id if link.leftover else None}
+    if found == {None} and (booking := await ports.bookings.find_booking(booking_id)) is not None:
+        found.add(booking.mailbox_id)
+    return {BOOKINGS, *filter(None, found)}

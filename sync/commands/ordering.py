@@ -4,7 +4,9 @@ import argparse
 
 from sync import bootstrap
 from sync.commands.printing import as_text, nothing, print_item
-from sync.core.model import BOOKINGS, DeadLetter, MailboxJob, Source
+from sync.core.journal import DeadLetter
+from sync.core.mailboxes import BOOKINGS
+from sync.core.work_items import MailboxJob, Source
 from sync.service.booking_sweep import sweep_bookings
 from sync.service.breaker import release as release_breaker
 from sync.service.disposal import replay as replay_letter

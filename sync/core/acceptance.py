@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
 from sync.core.errors import RejectedRequest
-from sync.core.model import WorkItem
+from sync.core.work_items import WorkItem
 
 MAXIMUM_BODY_BYTES = 1_048_576
 """Graph batches notifications of 2 KiB by the hundred, and Dataverse cuts a body at 256 KB; more is neither."""

@@ -7,7 +7,7 @@ Imperative and complete: whoever carries an action out needs nothing else. `sync
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sync.core.model import Event, TimeSpan
+from sync.core.sides import Event, TimeSpan
 
 
 class Reason(StrEnum):

@@ -9,17 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sync.core.model import (
-    DELETED_BY_US,
-    REMEMBERED_ETAGS,
-    BookingChange,
-    Event,
-    EventChange,
-    KnownBooking,
-    KnownEvent,
-    Source,
-    Standing,
-)
+from sync.core.memory import DELETED_BY_US, REMEMBERED_ETAGS, KnownBooking, KnownEvent, Standing
+from sync.core.sides import Event
+from sync.core.work_items import BookingChange, EventChange, Source
 
 PUSH_RECHECKS = 1
 SWEEP_RECHECKS = 5

@@ -15,7 +15,7 @@ from hashlib import sha256
 from html import escape
 
 from sync.core.body import defuse, frame, text_digest
-from sync.core.model import Booking, BookingPhase, WorkOrder, whole_second_utc
+from sync.core.sides import Booking, BookingPhase, WorkOrder, whole_second_utc
 
 TEMPLATE_FIELDS: Mapping[str, str] = {
     "number": "the work order's number; the booking's name where there is no work order",
@@ -237,6 +237,14 @@ def render(booking: Booking, templates: Templates) -> EventContent:
 def changed_fields(content: EventContent, written: Mapping[str, str]) -> frozenset[str]:
     """The fields that differ from those whose digests were `written` last; all of them when none were."""
     return frozenset(name for name, digest in content.digests().items() if written.get(name) != digest)
+
+
+def is_outdated(written: Mapping[str, str], booking: Booking, templates: Templates) -> bool:
+    """Whether an event that was last given what `written` tells says anything but what its booking says by now.
+
+    Of an event that was given nothing yet (a copy that took the place of ours), nothing is known.
+    """
+    return bool(written) and bool(changed_fields(render(booking, templates), written))
 
 
 def _values(booking: Booking, zone: tzinfo) -> dict[str, str]:

@@ -35,8 +35,9 @@ from sync.core.delivery_steps import (
     RewriteEvent,
     SearchEvent,
 )
-from sync.core.model import SINGLE_INSTANCE, Booking, Event, EventAddress, Link
+from sync.core.memory import Link
 from sync.core.reconcile import UNREAD, Policy, Winner, later_side, winner_of
+from sync.core.sides import SINGLE_INSTANCE, Booking, Event, EventAddress
 
 type Decision = DeliveryEnd | DeliveryStep | DeliveryReading
 

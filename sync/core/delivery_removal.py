@@ -7,8 +7,8 @@ that it was changed or moved in Outlook does not save it, so that no orphan is l
 from sync.core.actions import Reason
 from sync.core.delivery_state import UNDELIVERED, Delivery, named_event
 from sync.core.delivery_steps import DeliveryReading, DeliveryStep, ForgetEvent, ReadEvent, RemoveEvent
-from sync.core.model import SINGLE_INSTANCE, Booking, Event, EventAddress
 from sync.core.reconcile import UNREAD, Policy
+from sync.core.sides import SINGLE_INSTANCE, Booking, Event, EventAddress
 
 
 def remove_held(

@@ -6,16 +6,10 @@ from typing import Literal
 
 from sync.core.actions import Reason
 from sync.core.content import EventContent
-from sync.core.model import (
-    Booking,
-    BookingPhase,
-    Event,
-    EventAddress,
-    Link,
-    QuarantineKind,
-    TimeSpan,
-)
+from sync.core.mailboxes import QuarantineKind
+from sync.core.memory import Link
 from sync.core.reconcile import UNREAD, OnCancellation, Policy, ReadState
+from sync.core.sides import Booking, BookingPhase, Event, EventAddress, TimeSpan
 
 UNDELIVERED = {
     Reason.NO_MAILBOX: "The booked resource is not a user with a mailbox.",

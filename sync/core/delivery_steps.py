@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sync.core.actions import EndEvent, LeaveAlone, Reason, RecordAgreement
 from sync.core.content import EventContent
-from sync.core.model import Event, EventAddress, TimeSpan
+from sync.core.sides import Event, EventAddress, TimeSpan
 
 
 @dataclass(frozen=True, slots=True)

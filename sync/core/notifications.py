@@ -17,7 +17,7 @@ from typing import Any
 from sync.core.acceptance import Accepted, is_opaque_id, read_json
 from sync.core.coalescing import merge
 from sync.core.errors import RejectedRequest
-from sync.core.model import EventChange, MailboxJob, MailboxTask
+from sync.core.work_items import EventChange, MailboxJob, MailboxTask
 
 MAXIMUM_TOKEN_CHARACTERS = 2048
 

@@ -33,7 +33,8 @@ from sync.core.actions import (
     UpdateBooking,
     UpdateEvent,
 )
-from sync.core.model import SINGLE_INSTANCE, Booking, BookingPhase, Event, Link, Standing, event_hash
+from sync.core.memory import Link, Standing
+from sync.core.sides import SINGLE_INSTANCE, Booking, BookingPhase, Event, EventAddress, event_hash
 
 
 class ReadState(Enum):
@@ -116,6 +117,10 @@ class Pair:
     link: Link | None = None
     twin: Event | ReadState = UNREAD
 
+    @property
+    def address(self) -> EventAddress:
+        return EventAddress(self.mailbox_id, self.event_id)
+
 
 def decide(pair: Pair, policy: Policy) -> Action | Reading:
     """What to do next for a pair whose event has been read; a `Reading` asks for one more fact first.
@@ -171,12 +176,12 @@ def _decide_live(pair: Pair, event: Event, policy: Policy) -> Action | Reading:
 
 def _own_link(pair: Pair) -> Link | None:
     """The link, unless it is of another event: that event's agreement says nothing about this one."""
-    return pair.link if pair.link is not None and pair.link.is_of(pair.mailbox_id, pair.event_id) else None
+    return pair.link if pair.link is not None and pair.link.is_of(*pair.address) else None
 
 
 def _is_held(pair: Pair) -> bool:
     """Whether this very event is, or was, the booking's by our own doing: a copy that somebody keeps is not."""
-    link, address = pair.link, (pair.mailbox_id, pair.event_id)
+    link, address = pair.link, pair.address
     if pair.standing is Standing.LINKED or _own_link(pair) is not None:
         return True
     # What the booking named when it got another event is known also where our own tables had been lost.
@@ -185,7 +190,7 @@ def _is_held(pair: Pair) -> bool:
 
 def _decide_both(pair: Pair, event: Event, booking: Booking, policy: Policy) -> Action:
     """Event and booking are there: compare them with each other and with the link."""
-    is_held = _is_held(pair) or booking.names(pair.mailbox_id, pair.event_id)
+    is_held = _is_held(pair) or booking.names(*pair.address)
     if booking.mailbox_id != event.mailbox_id:
         return HandOver(booking.booking_id, Reason.REASSIGNED) if is_held else LeaveAlone(Reason.REASSIGNED)
     if _names_another_event(pair, booking):
@@ -214,7 +219,7 @@ def _decide_both(pair: Pair, event: Event, booking: Booking, policy: Policy) -> 
 def _names_another_event(pair: Pair, booking: Booking) -> bool:
     """Whether the booking is another event's: it names one, or names none yet though a link has one for it."""
     if booking.names_an_event:
-        return not booking.names(pair.mailbox_id, pair.event_id)
+        return not booking.names(*pair.address)
     return pair.link is not None and _own_link(pair) is None
 
 

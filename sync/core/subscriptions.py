@@ -12,11 +12,20 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 
-from sync.core.model import Subscription
-
 MAXIMUM_LIFETIME = timedelta(minutes=10_080)
 RENEWAL_QUIET = timedelta(minutes=10)
 """A renewal that is asked for sooner after the last one waits for the rest of this time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """A Graph subscription as listed. `mailbox_id` is read from its resource path, lower case."""
+
+    subscription_id: str
+    mailbox_id: str
+    notification_url: str
+    lifecycle_url: str | None
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

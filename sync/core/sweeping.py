@@ -9,7 +9,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sync.core.model import Breaker, Cursor, KnownEvent, Standing, TimeSpan
+from sync.core.mailboxes import Breaker, Cursor
+from sync.core.memory import KnownEvent, Standing
+from sync.core.sides import TimeSpan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,8 @@ from typing import Any
 
 from sync.core.acceptance import Accepted, is_opaque_id, read_json
 from sync.core.errors import RejectedRequest
-from sync.core.model import BookingChange, TimeSpan, WorkItem, WorkOrderChange, booking_fingerprint
+from sync.core.sides import TimeSpan, booking_fingerprint
+from sync.core.work_items import BookingChange, WorkItem, WorkOrderChange
 
 WEBHOOK_SECRET_HEADER = "x-bookingsync-secret"  # noqa: S105 - a name, no secret
 

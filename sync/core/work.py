@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from sync.core.errors import InvalidPayload
-from sync.core.model import BookingChange, EventChange, MailboxJob, MailboxTask, Source, WorkItem, WorkOrderChange
+from sync.core.work_items import BookingChange, EventChange, MailboxJob, MailboxTask, Source, WorkItem, WorkOrderChange
 
 VERSION = 1
 

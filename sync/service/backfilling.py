@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sync.core.model import Backfill
+from sync.core.mailboxes import Backfill
 from sync.core.rules import Rules
 from sync.core.sweeping import window_at
 from sync.service.booking_items import booking_change, is_done_with, queue_all

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 
-from sync.core.model import BookingChange, Source, WorkOrderChange
+from sync.core.work_items import BookingChange, Source, WorkOrderChange
 from sync.service.outcome import Outcome
 from sync.service.ports import ListedBooking, Ports
 

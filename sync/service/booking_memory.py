@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from sync.core.errors import PreconditionFailed
-from sync.core.model import DELETED_BY_US, KnownBooking, newest_etags
+from sync.core.memory import DELETED_BY_US, KnownBooking, newest_etags
 from sync.service.ports import BookingVersion, Ports
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from sync.core.model import Booking, EventAddress, TimeSpan, event_hash
+from sync.core.sides import Booking, EventAddress, TimeSpan, event_hash
 from sync.service.ports import BookingVersion, Ports
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sync.core.errors import BreakerHeld, Busy, PreconditionFailed, SyncError
-from sync.core.model import Breaker
+from sync.core.mailboxes import Breaker
 from sync.core.rules import Rules
 from sync.core.sweeping import breaker_holds, is_linked_within, recent_passes, window_at
 from sync.service.ports import Ports

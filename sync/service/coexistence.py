@@ -10,8 +10,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from sync.core.errors import AccessDenied
-from sync.core.model import MailboxJob, Quarantine, QuarantineKind
+from sync.core.mailboxes import Quarantine, QuarantineKind
 from sync.core.rules import Rules
+from sync.core.work_items import MailboxJob
 from sync.service.ports import Ports
 from sync.service.sweeping import mailbox_task
 

@@ -26,19 +26,13 @@ from sync.core.delivery_steps import (
     SearchEvent,
 )
 from sync.core.errors import MailboxUnavailable, NotFound, PreconditionFailed, SyncError
-from sync.core.model import (
-    Booking,
-    BookingChange,
-    EventAddress,
-    KnownBooking,
-    Link,
-    QuarantineKind,
-    event_hash,
-    newest_etags,
-)
+from sync.core.mailboxes import QuarantineKind
+from sync.core.memory import KnownBooking, Link, newest_etags
 from sync.core.reconcile import ABSENT
 from sync.core.rules import Rules
+from sync.core.sides import Booking, EventAddress, event_hash
 from sync.core.sweeping import window_at
+from sync.core.work_items import BookingChange
 from sync.service.delivery_work import DeliveryWork
 from sync.service.leases import give_back_booking, lease_booking
 from sync.service.outcome import Outcome, action_words

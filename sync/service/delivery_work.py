@@ -23,9 +23,10 @@ from sync.core.delivery_steps import (
     RewriteEvent,
 )
 from sync.core.errors import PreconditionFailed
-from sync.core.model import Booking, Event, EventAddress, KnownBooking, Link
+from sync.core.memory import KnownBooking, Link
 from sync.core.reconcile import ABSENT, UNREAD
 from sync.core.rules import Rules
+from sync.core.sides import Booking, Event, EventAddress
 from sync.service.booking_writing import BookingWriter
 from sync.service.event_writing import EventWriter
 from sync.service.outcome import span_text

@@ -22,19 +22,10 @@ from sync.core.errors import (
     SyncError,
     TransientError,
 )
-from sync.core.model import (
-    BOOKINGS,
-    BookingChange,
-    DeadLetter,
-    EventChange,
-    JournalEntry,
-    MailboxTask,
-    Source,
-    WorkItem,
-    WorkOrderChange,
-    mailbox_of,
-)
+from sync.core.journal import DeadLetter, JournalEntry
+from sync.core.mailboxes import BOOKINGS
 from sync.core.work import POISON_SUFFIX, item_from_text
+from sync.core.work_items import BookingChange, EventChange, MailboxTask, Source, WorkItem, WorkOrderChange, mailbox_of
 from sync.service.outcome import Outcome
 from sync.service.ports import Ports
 from sync.service.quarantine import quarantine_mailbox

@@ -11,8 +11,9 @@ from sync.core.actions import Reason
 from sync.core.body import merge_body
 from sync.core.delivery_steps import CreateEvent, ForgetEvent, RemoveEvent, RewriteEvent
 from sync.core.errors import PreconditionFailed, TransientError
-from sync.core.model import Booking, Event, EventAddress, KnownEvent, Standing, newest_etags
+from sync.core.memory import KnownEvent, Standing, newest_etags
 from sync.core.rules import Rules
+from sync.core.sides import Booking, Event, EventAddress
 from sync.service.breaker import passing_deletion
 from sync.service.leases import give_back_event, known_event, lease_event
 from sync.service.ports import EventChanges, EventDraft, Ports

@@ -3,9 +3,9 @@
 from typing import Protocol
 
 from sync.core.errors import InvalidPayload
-from sync.core.model import BookingChange, EventChange, MailboxJob, MailboxTask, WorkItem, WorkOrderChange
 from sync.core.rules import Rules
 from sync.core.work import BOOKING_CHANGES_QUEUE, EVENT_CHANGES_QUEUE, MAILBOX_TASKS_QUEUE
+from sync.core.work_items import BookingChange, EventChange, MailboxJob, MailboxTask, WorkItem, WorkOrderChange
 from sync.service.booking_items import queue_bookings_of
 from sync.service.delivering import deliver_booking
 from sync.service.disposal import handle_message

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 from sync.core.acceptance import Accepted
 from sync.core.errors import RejectedRequest, ServiceUnavailable
-from sync.core.model import MailboxTask, WorkItem
 from sync.core.notifications import validation_answer
 from sync.core.webhooks import accept_booking_webhook, authenticate_webhook
+from sync.core.work_items import MailboxTask, WorkItem
 from sync.service.ports import Clock, NewId, WorkQueue
 
 logger = logging.getLogger(__name__)

@@ -9,8 +9,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from sync.core.errors import Busy, PreconditionFailed, SyncError
-from sync.core.model import EventAddress, KnownBooking, KnownEvent
+from sync.core.memory import KnownBooking, KnownEvent
 from sync.core.rules import Rules
+from sync.core.sides import EventAddress
 from sync.service.ports import Ports
 
 logger = logging.getLogger(__name__)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sync.core.model import TimeSpan
+from sync.core.sides import TimeSpan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

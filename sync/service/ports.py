@@ -11,25 +11,12 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from sync.core.content import EventContent, ShowAs
-from sync.core.model import (
-    Backfill,
-    Booking,
-    BookingCursor,
-    Breaker,
-    Cursor,
-    DeadLetter,
-    Event,
-    EventAddress,
-    JournalEntry,
-    KnownBooking,
-    KnownEvent,
-    Link,
-    Quarantine,
-    Subscription,
-    SubscriptionRecord,
-    TimeSpan,
-    WorkItem,
-)
+from sync.core.journal import DeadLetter, JournalEntry
+from sync.core.mailboxes import Backfill, BookingCursor, Breaker, Cursor, Quarantine, SubscriptionRecord
+from sync.core.memory import KnownBooking, KnownEvent, Link
+from sync.core.sides import Booking, Event, EventAddress, TimeSpan
+from sync.core.subscriptions import Subscription
+from sync.core.work_items import WorkItem
 
 type Clock = Callable[[], datetime]
 """Now, as aware UTC."""
@@ -214,6 +201,11 @@ class BookingTable(Protocol):
 
     def list_bookings_of_work_order(self, work_order_id: str, *, ending_after: datetime) -> AsyncIterator[str]:
         """Ids of the work order's bookings that are not over at that time (aware UTC) and not cancelled."""
+
+    def list_bookings_of_changed_work_orders(
+        self, since: datetime, *, ending_after: datetime
+    ) -> AsyncIterator[Booking]:
+        """Such bookings of every work order that was modified at `since` or later, by Dataverse's clock."""
 
     async def read_bookings(self, window: TimeSpan, link: str | None) -> BookingPage:
         """A page of all bookings of user resources within the window that are not cancelled."""

@@ -8,7 +8,7 @@ import logging
 from datetime import timedelta
 
 from sync.core.errors import SyncError
-from sync.core.model import Quarantine, QuarantineKind
+from sync.core.mailboxes import Quarantine, QuarantineKind
 from sync.service.ports import Ports
 
 logger = logging.getLogger(__name__)

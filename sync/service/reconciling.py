@@ -1,8 +1,8 @@
 """Brings one event and its booking back into agreement. Safe to run twice, and after a crash at any point.
 
-Gather, decide, perform: `sync.core.reconcile` decides, also what to read; this module reads and writes what it says.
-The services are written before our tables, and the lease is given back last, so a crash repeats work and never loses
-it.
+Gather, decide, perform: `sync.core.reconcile` decides, also what to read; this module reads and writes what it says,
+and `sync.service.event_memory` keeps what is to be remembered. The services are written before our tables, and the
+lease is given back last, so a crash repeats work and never loses it.
 """
 
 from dataclasses import replace
@@ -31,23 +31,14 @@ from sync.core.actions import (
 )
 from sync.core.coalescing import Verdict, is_stale, judge
 from sync.core.errors import Busy, NotFound, PreconditionFailed, StaleRead, SyncError
-from sync.core.model import (
-    Booking,
-    BookingChange,
-    Event,
-    EventAddress,
-    EventChange,
-    KnownEvent,
-    Link,
-    Source,
-    Standing,
-    TimeSpan,
-    newest_etags,
-)
+from sync.core.memory import KnownEvent, Link, Standing
 from sync.core.reconcile import ABSENT, Pair, booking_id_of, decide
 from sync.core.rules import Rules
+from sync.core.sides import Booking, Event, EventAddress, TimeSpan
+from sync.core.work_items import BookingChange, EventChange, Source
 from sync.service.booking_memory import remember_own_deletion, remember_own_write
 from sync.service.breaker import passing_deletion
+from sync.service.event_memory import EventMemory
 from sync.service.leases import BUSY_DELAY_SECONDS, give_back_event, known_event, lease_event
 from sync.service.outcome import Outcome, action_words, span_text
 from sync.service.ports import BookingVersion, EventChanges, Ports
@@ -82,9 +73,6 @@ async def reconcile_event(item: EventChange, ports: Ports, rules: Rules) -> Outc
         raise
 
 
-_NOT_HELD = (Reason.REASSIGNED, Reason.BOOKING_ABSENT, Reason.BOOKING_CANCELLED)
-"""Why an event with a booking's mark is let be that nothing shows to have been the booking's: a copy, most likely."""
-
 type _BookingWrite = UpdateBooking | UpdateEvent | AdoptTwin | ClearEventId | CancelBooking
 
 
@@ -94,9 +82,9 @@ class _Reconciliation:
     def __init__(self, item: EventChange, known: KnownEvent, began_at: datetime, ports: Ports, rules: Rules) -> None:
         self._item = item
         self._known = known
-        self._began_at = began_at
         self._ports = ports
         self._rules = rules
+        self._memory = EventMemory(item, known, began_at, ports, rules)
 
     async def run(self) -> Outcome:
         pair = await self._gather()
@@ -177,20 +165,20 @@ class _Reconciliation:
         """Write what was decided, then remember it."""
         match action:
             case RememberForeign():
-                await self._remember(Standing.FOREIGN, pair)
+                await self._memory.remember(Standing.FOREIGN, pair)
             case LeaveAlone():
-                await self._leave_alone(action, pair)
+                await self._memory.leave_alone(action, pair)
             case HandOver():
                 await self._hand_over(action.booking_id, is_deleted=action.reason is Reason.BOOKING_ABSENT)
-                await self._leave_alone(action, pair)
+                await self._memory.leave_alone(action, pair)
                 if isinstance(pair.event, Event) and isinstance(pair.booking, Booking):
                     is_moved = pair.event.span != pair.booking.span
                     return self._outcome(action, pair, before=pair.event.span if is_moved else None)
             case EndEvent():
-                if action.reason is Reason.SUPERSEDED and pair.link is not None and pair.link.is_of(*_address(pair)):
+                if action.reason is Reason.SUPERSEDED and pair.link is not None and pair.link.is_of(*pair.address):
                     # Another event was named by a worker that did not live to move the link.
                     await self._hand_over(pair.link.booking_id)
-                await self._end(pair)
+                await self._memory.end(pair)
             case LookAgain():
                 raise StaleRead(
                     f"Graph's answers do not fit together: {action.reason}.",
@@ -211,26 +199,16 @@ class _Reconciliation:
                 await self._note_write(action, written)
                 if action.hands_over:
                     await self._hand_over(action.booking_id)
-                await self._end(pair)
+                await self._memory.end(pair)
             case CancelBooking() | DeleteBooking():
                 await self._end_booking(action)
-                await self._end(pair)
+                await self._memory.end(pair)
             case _:
                 assert_never(action)
         return self._outcome(action, pair)
 
-    async def _leave_alone(self, action: LeaveAlone | HandOver, pair: Pair) -> None:
-        """Remember an event that is a booking's as such, so that a sweep asks about it when it is gone."""
-        is_unknown = isinstance(pair.event, Event) and self._known.standing is Standing.UNKNOWN
-        if is_unknown and isinstance(action, LeaveAlone) and action.reason in _NOT_HELD:
-            await self._remember(Standing.FOREIGN, pair, booking_id=booking_id_of(pair))
-        elif is_unknown and isinstance(pair.event, Event) and booking_id_of(pair) is not None:
-            await self._remember(Standing.LINKED, pair, booking_id=booking_id_of(pair), span=pair.event.span)
-        else:
-            await self._remember(self._known.standing, pair)
-
     async def _record_agreement(self, action: RecordAgreement, pair: Pair) -> Outcome:
-        await self._agree(pair, action.span)
+        await self._memory.agree(pair, action.span)
         if pair.link is None or pair.link.agreed == action.span:
             return self._outcome(action, pair)
         # Written by a run that did not live to say so, or moved alike by hand on both sides.
@@ -242,27 +220,27 @@ class _Reconciliation:
             action.booking_id,
             etag=action.etag,
             span=action.span,
-            event=_address(pair) if action.names_event else None,
+            event=pair.address if action.names_event else None,
             undelivered=_undelivered(action, pair),
         )
         await self._note_write(action, written)
-        await self._agree(pair, pair.event.span, booking_etag=written.etag)
+        await self._memory.agree(pair, pair.event.span, booking_etag=written.etag)
         before = action.loser or (pair.link.agreed if pair.link else None)
         return self._outcome(action, pair, before=before, after=action.span)
 
     async def _update_event(self, action: UpdateEvent, pair: Pair) -> Outcome:
         assert isinstance(pair.event, Event)
         changes = EventChanges(span=action.span)
-        moved = await self._ports.calendar.update_event(_address(pair), changes, etag=pair.event.etag)
+        moved = await self._ports.calendar.update_event(pair.address, changes, etag=pair.event.etag)
         moved = replace(moved, booking_id=pair.event.booking_id)  # The answer to a PATCH does not show the mark.
         etag = None
         if action.names_event:
             written = await self._ports.bookings.update_booking(
-                action.booking_id, etag=action.etag, event=_address(pair), undelivered=_undelivered(action, pair)
+                action.booking_id, etag=action.etag, event=pair.address, undelivered=_undelivered(action, pair)
             )
             await self._note_write(action, written)
             etag = written.etag
-        await self._agree(replace(pair, event=moved), action.span, booking_etag=etag, is_own_write=True)
+        await self._memory.agree(replace(pair, event=moved), action.span, booking_etag=etag, is_own_write=True)
         return self._outcome(action, pair, before=action.loser or pair.event.span, after=action.span)
 
     async def _hand_over(self, booking_id: str, *, is_deleted: bool = False) -> None:
@@ -285,41 +263,23 @@ class _Reconciliation:
 
     async def _adopt_twin(self, action: AdoptTwin, pair: Pair) -> Outcome:
         """Hand the booking over to the twin; the twin's times are then compared as work of its own."""
-        twin = action.twin
-        address = EventAddress(twin.mailbox_id, twin.event_id)
+        address = action.twin.address
         # First, so that no crash leaves the booking to an event that we take for foreign.
-        await self._know_as_linked(address, action.booking_id)
+        await self._memory.know_as_linked(address, action.booking_id)
         written = await self._ports.bookings.update_booking(action.booking_id, etag=action.etag, event=address)
         await self._note_write(action, written)
-        if pair.link is not None:
-            await self._ports.state.save_link(
-                replace(
-                    pair.link,
-                    mailbox_id=twin.mailbox_id,
-                    event_id=twin.event_id,
-                    booking_etag=written.etag,
-                    event_etag="",
-                    written={},
-                    generation=pair.link.generation + 1,
-                )
-            )
+        await self._memory.move_link(pair, address, written.etag)
         await self._ports.queue.put(
             EventChange(
-                mailbox_id=twin.mailbox_id,
-                event_id=twin.event_id,
+                mailbox_id=address.mailbox_id,
+                event_id=address.event_id,
                 received_at=self._ports.clock(),
                 correlation_id=self._ports.new_id(),
                 source=Source.SWEEP,
             )
         )
-        await self._remember(Standing.ENDED, pair)
+        await self._memory.remember(Standing.ENDED, pair)
         return self._outcome(action, pair)
-
-    async def _know_as_linked(self, address: EventAddress, booking_id: str) -> None:
-        earlier = await known_event(address, self._ports)
-        await self._ports.state.save_known_event(
-            replace(earlier, standing=Standing.LINKED, booking_id=booking_id, remembered_until=None)
-        )
 
     async def _end_booking(self, action: CancelBooking | DeleteBooking) -> None:
         bookings = self._ports.bookings
@@ -330,80 +290,6 @@ class _Reconciliation:
             else:
                 await bookings.delete_booking(action.booking_id, etag=action.etag)
                 await remember_own_deletion(action.booking_id, self._ports)
-
-    async def _agree(
-        self, pair: Pair, span: TimeSpan, *, booking_etag: str | None = None, is_own_write: bool = False
-    ) -> None:
-        """Remember that both sides have `span` now; `is_own_write` when the event has it from us."""
-        await self._save_link(pair, span, booking_etag)
-        await self._remember(
-            Standing.LINKED, pair, booking_id=booking_id_of(pair), span=span, is_own_write=is_own_write
-        )
-
-    async def _save_link(self, pair: Pair, span: TimeSpan, booking_etag: str | None) -> None:
-        """Write the link when it says something new. A new event for the booking raises its generation."""
-        link, booking = pair.link, pair.booking
-        assert isinstance(pair.event, Event)
-        if isinstance(booking, Booking):
-            own = link if link is not None and link.is_of(*_address(pair)) else None
-            wanted = Link(
-                booking_id=booking.booking_id,
-                mailbox_id=pair.mailbox_id,
-                event_id=pair.event_id,
-                agreed=span,
-                phase=booking.phase,
-                booking_etag=booking_etag or booking.etag,
-                event_etag=pair.event.etag,
-                written=own.written if own else {},
-                leftover=link.leftover or (link.address if own is None else None) if link else None,
-                generation=link.generation + (own is None) if link else 1,
-                version=link.version if link else None,
-            )
-        else:
-            assert link is not None, "a pair agrees by its link or by its booking"
-            wanted = replace(
-                link, agreed=span, booking_etag=booking_etag or link.booking_etag, event_etag=pair.event.etag
-            )
-        if wanted != link:
-            await self._ports.state.save_link(wanted)
-
-    async def _end(self, pair: Pair) -> None:
-        if pair.link is not None and pair.link.is_of(pair.mailbox_id, pair.event_id):
-            await self._ports.state.delete_link(pair.link)
-        await self._remember(Standing.ENDED, pair)
-
-    async def _remember(
-        self,
-        standing: Standing,
-        pair: Pair,
-        *,
-        booking_id: str | None = None,
-        span: TimeSpan | None = None,
-        is_own_write: bool = False,
-    ) -> None:
-        """Note what we learnt about the event and give the lease back."""
-        etags, modified_at = self._known.etags, self._known.modified_at
-        if isinstance(pair.event, Event):
-            etags, modified_at = newest_etags(etags, pair.event.etag), pair.event.modified_at
-        forgets = standing is not Standing.LINKED
-        await self._ports.state.save_known_event(
-            replace(
-                self._known,
-                standing=standing,
-                booking_id=booking_id or self._known.booking_id,
-                span=span or self._known.span,
-                etags=etags,
-                notified_etags=newest_etags(self._known.notified_etags, *self._item.etags),
-                written_etag=etags[-1] if is_own_write else self._known.written_etag,
-                modified_at=modified_at,
-                read_at=self._began_at,
-                remembered_until=self._began_at + self._rules.timing.foreign_memory if forgets else None,
-                doubted_at=None,
-                doubted_by=None,
-                leased_by=None,
-                leased_until=None,
-            )
-        )
 
     def _outcome(
         self, action: Action, pair: Pair, *, before: TimeSpan | None = None, after: TimeSpan | None = None
@@ -416,10 +302,6 @@ class _Reconciliation:
             before=span_text(before),
             after=span_text(after),
         )
-
-
-def _address(pair: Pair) -> EventAddress:
-    return EventAddress(pair.mailbox_id, pair.event_id)
 
 
 def _undelivered(action: UpdateBooking | UpdateEvent, pair: Pair) -> str | None:

@@ -11,22 +11,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sync.core.errors import DeltaTokenExpired, InvalidPayload, ServiceUnavailable
-from sync.core.model import (
-    Breaker,
-    Cursor,
-    EventChange,
-    KnownEvent,
-    MailboxJob,
-    MailboxTask,
-    QuarantineKind,
-    Source,
-    Standing,
-    TimeSpan,
-    WorkItem,
-)
+from sync.core.mailboxes import Breaker, Cursor, QuarantineKind
+from sync.core.memory import KnownEvent, Standing
 from sync.core.rules import Rules
+from sync.core.sides import TimeSpan
 from sync.core.sweeping import Findings, breaker_holds, judge_round, needs_full_round, window_at
 from sync.core.work import MAILBOX_TASKS_QUEUE, item_to_text
+from sync.core.work_items import EventChange, MailboxJob, MailboxTask, Source, WorkItem
 from sync.service.booking_items import booking_change, is_done_with, queue_all, was_left_unfinished
 from sync.service.breaker import clear, hold
 from sync.service.disposal import bury

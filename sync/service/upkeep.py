@@ -21,15 +21,10 @@ from sync.core.errors import (
     Throttled,
     TransientError,
 )
-from sync.core.model import (
-    MailboxJob,
-    MailboxTask,
-    Subscription,
-    SubscriptionRecord,
-    SubscriptionStanding,
-)
+from sync.core.mailboxes import SubscriptionRecord, SubscriptionStanding
 from sync.core.rules import Rules
-from sync.core.subscriptions import RENEWAL_QUIET, Change, PlannedChange, expiry_for, plan_changes
+from sync.core.subscriptions import RENEWAL_QUIET, Change, PlannedChange, Subscription, expiry_for, plan_changes
+from sync.core.work_items import MailboxJob, MailboxTask
 from sync.service.coexistence import keep_apart
 from sync.service.outcome import Outcome
 from sync.service.ports import Ports, SubscriptionOrder

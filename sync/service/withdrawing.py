@@ -13,7 +13,7 @@ from functools import partial
 from sync.core.actions import Reason
 from sync.core.delivery_steps import RemoveEvent
 from sync.core.errors import NotFound, PreconditionFailed, SyncError, TransientError
-from sync.core.model import Link
+from sync.core.memory import Link
 from sync.core.rules import Rules
 from sync.service.event_writing import EventWriter
 from sync.service.ports import Ports, Sleep, SubscriptionOrder

@@ -4,26 +4,20 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sync.core.model import (
+from sync.core.journal import DeadLetter, JournalEntry
+from sync.core.mailboxes import (
     Backfill,
     BookingCursor,
-    BookingPhase,
     Breaker,
     Cursor,
-    DeadLetter,
-    EventAddress,
-    JournalEntry,
-    KnownBooking,
-    KnownEvent,
-    Link,
     Quarantine,
     QuarantineKind,
-    Source,
-    Standing,
     SubscriptionRecord,
     SubscriptionStanding,
-    TimeSpan,
 )
+from sync.core.memory import KnownBooking, KnownEvent, Link, Standing
+from sync.core.sides import BookingPhase, EventAddress, TimeSpan
+from sync.core.work_items import Source
 
 NOW = datetime(2026, 11, 21, 9, 30, 15, 123456, tzinfo=UTC)
 MAILBOX = "6e7b768e-07e2-4810-8459-485f84f8f204"

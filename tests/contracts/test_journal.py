@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sync.core.model import JournalEntry
+from sync.core.journal import JournalEntry
 from sync.service.ports import Journal
 from tests.contracts import stored_values as values
 

@@ -9,7 +9,8 @@ from uuid import uuid4
 import pytest
 
 from sync.core.errors import PreconditionFailed
-from sync.core.model import Backfill, Breaker, KnownBooking, KnownEvent, Link
+from sync.core.mailboxes import Backfill, Breaker
+from sync.core.memory import KnownBooking, KnownEvent, Link
 from sync.service.ports import StateStore
 from tests.contracts import stored_values as values
 

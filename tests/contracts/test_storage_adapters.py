@@ -19,7 +19,9 @@ from sync.adapters.rows import COLUMN_CHARACTERS, columns_from_value, key_text, 
 from sync.adapters.state_store import TableStateStore
 from sync.adapters.storage_clients import StorageAddress, queue_service, table_service
 from sync.core.errors import ConfigurationError, InvalidPayload, ServiceUnavailable
-from sync.core.model import Cursor, EventAddress, KnownEvent, Link, Quarantine, QuarantineKind, SubscriptionRecord
+from sync.core.mailboxes import Cursor, Quarantine, QuarantineKind, SubscriptionRecord
+from sync.core.memory import KnownEvent, Link
+from sync.core.sides import EventAddress
 from tests.contracts import stored_values as values
 from tests.contracts.conftest import StorageQueueHost
 

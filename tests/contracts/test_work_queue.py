@@ -5,7 +5,6 @@ import asyncio
 import pytest
 
 from sync.core.errors import Refused
-from sync.core.model import BookingChange, EventChange, MailboxJob, MailboxTask, WorkOrderChange
 from sync.core.work import (
     BOOKING_CHANGES_QUEUE,
     EVENT_CHANGES_QUEUE,
@@ -13,6 +12,7 @@ from sync.core.work import (
     POISON_SUFFIX,
     item_from_text,
 )
+from sync.core.work_items import BookingChange, EventChange, MailboxJob, MailboxTask, WorkOrderChange
 from tests.contracts import stored_values as values
 from tests.contracts.conftest import QueueHost
 

@@ -25,14 +25,14 @@ from bench.hosted_queues import HostedQueues
 from bench.latency import time_crossings
 from bench.playing import Player
 from bench.trace import Change, Kind, changes_of, delete, move, scheduled_visits, touch, working_day
-from bench.virtual_time import LoopClock, run_virtually
 from local.dataverse.seed import status_id
 from local.dataverse.world import Author
 from local.functions.queues import MessageGone
 from local.sample import TECHNICIANS, SampleBooking, build_sample
+from local.virtual_time import LoopClock, run_virtually
 from local.world import LocalWorld, today_in_utc
-from sync.core.model import BookingChange
 from sync.core.work import BOOKING_CHANGES_QUEUE, item_from_text
+from sync.core.work_items import BookingChange
 from tests.tenant import START
 
 pytestmark = pytest.mark.slow

@@ -3,7 +3,7 @@
 import random
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -14,6 +14,7 @@ from local.dataverse.seed import status_id
 from local.sample import TECHNICIANS, SampleBooking, guid
 from local.switchboard import APP_TOKEN, Fault
 from sync.adapters import dataverse
+from sync.adapters import dataverse_queries as queries
 from sync.adapters.dataverse import DataverseClient
 from sync.adapters.dataverse_http import DataverseHttp, open_http
 from sync.adapters.dataverse_wire import classify_dataverse_failure
@@ -21,7 +22,7 @@ from sync.adapters.static_token import StaticTokenCredential
 from sync.adapters.transport import Transport
 from sync.calls import counted_calls
 from sync.core.errors import AccessDenied, DeltaTokenExpired, InvalidPayload, NotFound, PreconditionFailed, Refused
-from sync.core.model import Booking, BookingPhase, EventAddress, TimeSpan, WorkOrder, event_hash
+from sync.core.sides import Booking, BookingPhase, EventAddress, TimeSpan, WorkOrder, event_hash
 from sync.service.ports import BookingPage, ListedBooking
 from tests.local.dataverse_environment import ADA, NOW, SAMPLE, Environment, no_sleep
 
@@ -372,6 +373,80 @@ async def test_the_bookings_of_a_work_order_that_are_not_over() -> None:
     assert await all_of(client.list_bookings_of_work_order(str(uuid4()), ending_after=NOW)) == []
 
 
+async def describe(environment: Environment, visit: SampleBooking, **columns: Any) -> None:
+    """The dispatcher changes a visit's work order."""
+    assert visit.work_order is not None
+    await patch(environment, f"/msdyn_workorders({visit.work_order.work_order_id})", **columns)
+
+
+async def test_bookings_of_changed_work_orders_show_all_that_one_read_of_them_shows() -> None:
+    environment = Environment()
+    visit, since = environment.booking, NOW + timedelta(minutes=1)
+    environment.board.clock.advance(60)
+    client = adapter(environment)
+    assert await all_of(client.list_bookings_of_changed_work_orders(since, ending_after=NOW)) == []
+    await describe(environment, visit, msdyn_workordersummary="Bring the long ladder")
+    found = await all_of(client.list_bookings_of_changed_work_orders(since, ending_after=NOW))
+    of_order = [one for one in SAMPLE.bookings if one.work_order is visit.work_order]
+    by_id = {booking.booking_id: booking for booking in found}
+    assert by_id == {one.booking_id: await read(environment, one) for one in of_order}
+    order = by_id[visit.booking_id].work_order
+    assert order is not None
+    assert (order.summary, bool(order.account)) == ("Bring the long ladder", True)
+    later = since + timedelta(seconds=1)
+    assert await all_of(client.list_bookings_of_changed_work_orders(later, ending_after=NOW)) == []
+
+
+async def test_bookings_of_changed_work_orders_are_neither_over_nor_cancelled_nor_without_one() -> None:
+    environment = Environment()
+    visit, since = environment.booking, NOW + timedelta(minutes=1)
+    environment.board.clock.advance(60)
+    client = adapter(environment)
+    await describe(environment, visit, msdyn_workordersummary="Bring the long ladder")
+    bare = await add_booking(environment)
+    assert visit.work_order is not None
+    order = {"msdyn_workorder@odata.bind": f"/msdyn_workorders({visit.work_order.work_order_id})"}
+    cancelled = await add_booking(environment, **order, **in_status("Canceled"))
+    of_no_show = await add_booking(environment, **order, **in_status("No Show"))
+    crane = await add_booking(environment, resource_id=CRANE, **order)
+
+    async def listed_ids(ending_after: datetime) -> set[str]:
+        found = client.list_bookings_of_changed_work_orders(since, ending_after=ending_after)
+        return {one.booking_id async for one in found}
+
+    visits = [one for one in SAMPLE.bookings if one.work_order is visit.work_order]
+    expected = {crane, *(one.booking_id for one in visits)}
+    assert not {bare, cancelled, of_no_show} & expected
+    assert await listed_ids(NOW) == expected
+    over = max(one.end_at for one in visits)
+    assert await listed_ids(over - timedelta(seconds=1)) == {one.booking_id for one in visits if one.end_at == over}
+    assert await listed_ids(over) == set()
+
+
+async def test_bookings_of_changed_work_orders_page_by_page_with_the_names_on_every_page() -> None:
+    environment = Environment()
+    with_order = [one for one in SAMPLE.bookings if one.work_order]
+    client = adapter(environment, page_size=7)
+    found = await all_of(client.list_bookings_of_changed_work_orders(NOW - timedelta(days=1), ending_after=NOW))
+    assert {one.booking_id for one in found} == {one.booking_id for one in with_order}
+    assert all(one.work_order and one.work_order.account for one in found)
+    assert environment.board.calls["app"] == {"bookableresourcebookings.query": -(-len(with_order) // 7)}
+
+
+async def test_a_row_that_cannot_be_read_is_left_out_of_a_list_and_spoils_no_other(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    environment = Environment()
+    client, booking_id = adapter(environment), environment.booking.booking_id
+    row = await environment.get(f"{environment.path}?{queries.BOOKING_QUERY}")
+    page = {"value": [row | {"starttime": "soon"}, row]}
+    environment.board.faults.append(Fault(kind="bookableresourcebookings.query", times=2, status=200, body=page))
+    of_mailbox = await all_of(client.list_bookings(ADA.mailbox_id, WHOLE_SAMPLE))
+    of_orders = await all_of(client.list_bookings_of_changed_work_orders(NOW, ending_after=NOW))
+    assert [one.booking_id for one in of_mailbox] == [one.booking_id for one in of_orders] == [booking_id]
+    assert [record.levelname for record in caplog.records if "left out of a sweep" in record.message] == ["WARNING"] * 2
+
+
 async def test_all_bookings_of_users_page_by_page() -> None:
     environment = Environment()
     crane = await add_booking(environment, resource_id=CRANE)
@@ -546,6 +621,7 @@ async def test_every_call_is_counted_under_the_name_that_the_simulator_gives_it(
         await client.delete_booking(visit.booking_id, etag=version.etag)
         await all_of(client.list_bookings(ADA.mailbox_id, WHOLE_SAMPLE))
         await all_of(client.list_bookings_of_work_order(str(uuid4()), ending_after=NOW))
+        await all_of(client.list_bookings_of_changed_work_orders(NOW, ending_after=NOW))
         await client.read_bookings(WHOLE_SAMPLE, None)
         _, link = await round_of(client, None)
         await client.read_booking_changes(link)

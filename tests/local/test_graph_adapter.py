@@ -18,7 +18,7 @@ from sync.core.errors import (
     Throttled,
     TransientError,
 )
-from sync.core.model import EventAddress, TimeSpan
+from sync.core.sides import EventAddress, TimeSpan
 from sync.service.ports import EventChanges, EventDraft
 from tests.local.graph_adapter import calls, drop_event, look_at, make_event, open_client
 from tests.local.graph_tenant import BOOKING, TECHNICIAN, USER, Tenant, tenant, times
@@ -183,7 +183,7 @@ async def test_a_repeated_transaction_is_what_graph_makes_of_it(
         (EventChanges(categories=("A", "B")), {"categories"}),
         (EventChanges(show_as=ShowAs.FREE), {"showAs"}),
     ],
-    ids=lambda value: next(iter(value)) if isinstance(value, set) else "",
+    ids=lambda value: min(value) if isinstance(value, set) else "",
 )
 async def test_only_what_is_given_is_written(graph: Tenant, changes: EventChanges, sent: set[str]) -> None:
     client, line = open_client(graph)

@@ -396,6 +396,35 @@ async def test_bodies_are_answered_as_html_or_text(graph: Tenant) -> None:
     assert text == body
 
 
+HTML = (
+    "<html><head><style>p {}</style></head><body><!-- ours --><div>Booking details<br>Pump &amp; valve</div>\n"
+    "<p>Ring <b>twice</b>,\nplease</p><div><br></div><ul><li>oil</li><li>gasket</li></ul></body></html>"
+)
+
+
+async def test_each_block_of_an_html_body_is_a_line_of_its_preview_and_of_its_text(graph: Tenant) -> None:
+    body = {"contentType": "html", "content": HTML}
+    event = (await graph.app.post(f"{USER}/events", json={**VISIT, "body": body})).json()
+    assert event["body"] == body
+    assert event["bodyPreview"].split("\r\n") == [
+        "Booking details",
+        "Pump & valve",
+        "Ring twice, please",
+        "oil",
+        "gasket",
+    ]
+    as_text = await graph.app.get(
+        f"{USER}/events/{event['id']}", headers={"Prefer": 'outlook.body-content-type="text"'}
+    )
+    assert as_text.json()["body"] == {"contentType": "text", "content": event["bodyPreview"]}
+
+
+async def test_a_preview_ends_after_255_characters(graph: Tenant) -> None:
+    body = {"contentType": "html", "content": f"<p>{'a' * 200}</p><p>{'b' * 200}</p>"}
+    event = (await graph.app.post(f"{USER}/events", json={**VISIT, "body": body})).json()
+    assert event["bodyPreview"] == "a" * 200 + "\r\n" + "b" * 53
+
+
 async def test_an_extension_is_replaced_whole_and_can_be_removed(graph: Tenant) -> None:
     extension = f"{EVENT}/extensions/Microsoft.OutlookServices.OpenTypeExtension.{EXTENSION_NAME}"
     body = {"@odata.type": "microsoft.graph.openTypeExtension", "extensionName": EXTENSION_NAME, "other": [1, 2]}

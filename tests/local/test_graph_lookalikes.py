@@ -8,7 +8,7 @@ import pytest
 
 from local.graph.event_body import default_properties
 from sync.adapters.graph import VIEW_PAGE_SIZE, VIEW_PAGES
-from sync.core.model import EventAddress, TimeSpan
+from sync.core.sides import EventAddress, TimeSpan
 from sync.service.ports import EventChanges
 from tests.local.graph_adapter import calls, drop_event, make_event, open_client
 from tests.local.graph_tenant import TECHNICIAN, Tenant, tenant, times

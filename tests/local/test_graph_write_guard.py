@@ -9,7 +9,7 @@ import pytest
 
 from sync.adapters.graph import GraphClient
 from sync.core.errors import PreconditionFailed
-from sync.core.model import Event, EventAddress
+from sync.core.sides import Event, EventAddress
 from sync.service.ports import EventChanges
 from tests.local.graph_adapter import calls, change_event, look_at, make_event, open_client
 from tests.local.graph_tenant import BOOKING, TECHNICIAN, Tenant, tenant, times

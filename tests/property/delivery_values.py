@@ -7,17 +7,10 @@ from typing import Any
 from hypothesis import strategies as st
 
 from sync.core.delivery_state import Delivery
-from sync.core.model import (
-    Booking,
-    BookingPhase,
-    Event,
-    EventAddress,
-    Link,
-    QuarantineKind,
-    TimeSpan,
-    WorkOrder,
-)
+from sync.core.mailboxes import QuarantineKind
+from sync.core.memory import Link
 from sync.core.reconcile import ABSENT, UNREAD, OnCancellation, Policy, Scope, Winner
+from sync.core.sides import Booking, BookingPhase, Event, EventAddress, TimeSpan, WorkOrder
 from tests.property import values
 from tests.property.delivery_world import WINDOW, World
 from tests.unit.values import (

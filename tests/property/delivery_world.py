@@ -29,8 +29,9 @@ from sync.core.delivery_steps import (
     RewriteEvent,
     SearchEvent,
 )
-from sync.core.model import Booking, Event, EventAddress, Link, event_hash
+from sync.core.memory import Link
 from sync.core.reconcile import ABSENT, UNREAD, Policy, ReadState
+from sync.core.sides import Booking, Event, EventAddress, event_hash
 from sync.core.sweeping import WindowPolicy, window_at
 from tests.unit.values import BOOKING_ID, NOW, TEMPLATES
 

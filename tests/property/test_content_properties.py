@@ -21,7 +21,7 @@ from sync.core.content import (
     changed_fields,
     render,
 )
-from sync.core.model import Booking, BookingPhase, TimeSpan, WorkOrder
+from sync.core.sides import Booking, BookingPhase, TimeSpan, WorkOrder
 from tests.property.values import NOW
 
 VOID = {"br", "img", "hr", "meta"}

@@ -31,26 +31,15 @@ from sync.core.actions import (
 )
 from sync.core.coalescing import merge
 from sync.core.errors import RejectedRequest, SyncError
-from sync.core.model import (
-    Booking,
-    BookingPhase,
-    Breaker,
-    Event,
-    EventChange,
-    KnownEvent,
-    Link,
-    Standing,
-    Subscription,
-    TimeSpan,
-    WorkItem,
-    event_hash,
-    mailbox_of,
-)
+from sync.core.mailboxes import Breaker
+from sync.core.memory import KnownEvent, Link, Standing
 from sync.core.notifications import accept_changes, accept_lifecycle, authenticate, client_state
 from sync.core.reconcile import ABSENT, UNREAD, OnDeletion, Pair, Policy, ReadState, booking_id_of, decide
-from sync.core.subscriptions import MAXIMUM_LIFETIME, Change, SubscriptionPolicy, expiry_for, plan_changes
+from sync.core.sides import Booking, BookingPhase, Event, TimeSpan, event_hash
+from sync.core.subscriptions import MAXIMUM_LIFETIME, Change, Subscription, SubscriptionPolicy, expiry_for, plan_changes
 from sync.core.sweeping import BreakerPolicy, WindowPolicy, breaker_holds, judge_round, window_at
 from sync.core.work import item_from_text, item_to_text
+from sync.core.work_items import EventChange, WorkItem, mailbox_of
 from tests.property.values import (
     EVENT_ID,
     MAILBOX,

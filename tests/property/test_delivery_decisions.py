@@ -18,8 +18,8 @@ from sync.core.delivery_steps import (
     RewriteEvent,
     SearchEvent,
 )
-from sync.core.model import Booking, BookingPhase, Event, EventAddress
 from sync.core.reconcile import ABSENT, UNREAD, Policy
+from sync.core.sides import Booking, BookingPhase, Event, EventAddress
 from tests.property.delivery_values import answers, deliveries, policies
 from tests.property.delivery_world import MAXIMUM_READINGS
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from sync.core.actions import EndEvent, LeaveAlone, RecordAgreement
 from sync.core.content import render
 from sync.core.delivery_steps import DeliveryStep
-from sync.core.model import Booking, BookingPhase, Event, TimeSpan
 from sync.core.reconcile import OnCancellation, Policy, Scope
+from sync.core.sides import Booking, BookingPhase, Event, TimeSpan
 from tests.property.delivery_values import THIRD_MAILBOX, booked_on, handmade, phases, spans, work_orders, worlds
 from tests.property.delivery_world import WINDOW, Happening, Worker, WorkerDied, World
 from tests.unit.values import (

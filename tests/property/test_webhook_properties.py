@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.core.errors import RejectedRequest
-from sync.core.model import BookingChange, WorkItem, WorkOrderChange
 from sync.core.webhooks import accept_booking_webhook, authenticate_webhook
 from sync.core.work import item_from_text, item_to_text
+from sync.core.work_items import BookingChange, WorkItem, WorkOrderChange
 from tests.property.values import NOW, damaged, json_values
 from tests.unit.samples import sample
 

@@ -5,23 +5,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from sync.core.model import (
-    Booking,
-    BookingChange,
-    BookingPhase,
-    Event,
-    EventChange,
-    KnownEvent,
-    Link,
-    MailboxJob,
-    MailboxTask,
-    Source,
-    Standing,
-    TimeSpan,
-    WorkOrderChange,
-    event_hash,
-)
+from sync.core.memory import KnownEvent, Link, Standing
 from sync.core.reconcile import ABSENT, UNREAD, OnDeletion, Pair, Policy, Winner
+from sync.core.sides import Booking, BookingPhase, Event, TimeSpan, event_hash
+from sync.core.work_items import BookingChange, EventChange, MailboxJob, MailboxTask, Source, WorkOrderChange
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 MAILBOX = "11111111-1111-4111-8111-111111111111"

@@ -8,7 +8,7 @@ from local.switchboard import Fault
 from sync.bootstrap import Workshop
 from sync.commands.ordering import release as release_by_command
 from sync.core.errors import BreakerHeld
-from sync.core.model import BOOKINGS
+from sync.core.mailboxes import BOOKINGS
 from sync.service.breaker import release
 from sync.service.disposal import replay
 from tests.dispatching import DAY, HOUR, MONDAY, DispatchTenant
@@ -17,8 +17,12 @@ from tests.tenant import DATAVERSE_URL
 WEEK = 20
 """Visits of the sample's week of a busy technician."""
 
-HALF = range(15, 19)
-"""Of thirty: those that are under way at the same moment may be held a little earlier."""
+HALF = 15
+"""Of thirty: fifteen deletions pass, and the sixteenth would be more than half of what the calendar had.
+
+Always as many, though messages are handled at once: storage in memory never waits, so nobody counts the links while
+somebody else has passed and not yet noted that the event is over.
+"""
 
 CHANGES = "bookableresourcebookings.delta"
 NOTHING = {"value": [], "@odata.deltaLink": f"{DATAVERSE_URL}/api/data/v9.2/bookableresourcebookings?$deltatoken=1"}
@@ -57,7 +61,7 @@ async def test_thirty_bookings_deleted_at_once_are_held_after_half_of_them_and_r
         await tenant.delete(booking_id)
     await tenant.settle()
     held = await left(tenant, booking_ids)
-    assert held in HALF
+    assert held == HALF
     letters = list(tenant.letters.letters.values())
     assert [letter.error_class for letter in letters] == [BreakerHeld.__name__] * held
     assert all(letter.mailbox_id == mailbox_id for letter in letters)
@@ -115,7 +119,7 @@ async def test_few_deletions_pass_though_the_breaker_holds_another_mailbox() -> 
     await tenant.delete(other.booking_id)
     await tenant.settle()
     assert await tenant.event(other) is None
-    assert await left(tenant, booking_ids) in HALF
+    assert await left(tenant, booking_ids) == HALF
 
 
 async def test_a_table_that_reads_as_empty_removes_nothing_and_recovers_by_itself() -> None:
@@ -195,7 +199,7 @@ async def test_a_technician_without_a_mailbox_all_of_a_sudden_is_held() -> None:
     for booking_id in booking_ids:
         await tenant.change(booking_id, **{"Resource@odata.bind": f"/bookableresources({guid('resource:Crane 1')})"})
     await tenant.settle()
-    assert await left(tenant, booking_ids) in HALF
+    assert await left(tenant, booking_ids) == HALF
     assert {letter.error_class for letter in tenant.letters.letters.values()} == {BreakerHeld.__name__}
     await release(tenant.technician.mailbox_id, tenant.ports)
     await replay_all(tenant)

@@ -366,26 +366,31 @@ async def test_the_webhook_of_our_own_write_costs_no_call(
     assert tenant.graph_calls.total() <= 2, tenant.graph_calls
 
 
-async def test_an_idle_sweep_of_the_bookings_costs_one_delta_read() -> None:
+IDLE_SWEEP = {"bookableresourcebookings.delta": 1, BOOKING_LIST: 1}
+"""Change tracking for the bookings, and a list for those whose work order was changed."""
+
+
+async def test_an_idle_sweep_of_the_bookings_costs_one_delta_read_and_one_list() -> None:
     tenant = await Tenant.small()
     await tenant.sweep_bookings()
     await tenant.settle()
-    assert tenant.dataverse_calls == {"bookableresourcebookings.delta": 1}
+    assert tenant.dataverse_calls == IDLE_SWEEP
     assert not tenant.graph_calls
 
 
-async def test_a_sweep_of_the_bookings_after_webhooks_did_their_work_costs_one_delta_read() -> None:
+async def test_a_sweep_of_the_bookings_after_webhooks_did_their_work_costs_one_delta_read_and_one_list() -> None:
     """What came to Outlook by a webhook, and what we wrote ourselves, the sweep sees in its round, and knows."""
     tenant = await dispatch({})
     for act in (rename, begin_to_travel, move_on, hand_to_a_colleague):
         await act(tenant, await planned(tenant))
     await tenant.delete(await planned(tenant))
+    await reword(tenant, msdyn_workordersummary="Bring the long ladder")
     await tenant.move_event(tenant.visit(index=1))
     await tenant.settle()
     tenant.forget_costs()
     await tenant.sweep_bookings()
     await tenant.settle()
-    assert tenant.dataverse_calls == {"bookableresourcebookings.delta": 1}
+    assert tenant.dataverse_calls == IDLE_SWEEP
     assert not tenant.graph_calls
 
 

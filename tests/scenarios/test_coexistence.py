@@ -13,7 +13,7 @@ import pytest
 from local.sample import SampleBooking, Technician, guid
 from sync.core.actions import Reason
 from sync.core.delivery_state import UNDELIVERED
-from sync.core.model import Quarantine, QuarantineKind
+from sync.core.mailboxes import Quarantine, QuarantineKind
 from sync.core.rules import Rules
 from tests.dispatching import DAY, HOUR, MONDAY, DispatchTenant, starts_at
 

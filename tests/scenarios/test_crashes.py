@@ -4,103 +4,24 @@ A worker dies as a whole: whatever else its process was doing ends with it, and 
 shows the message again when its visibility ends.
 """
 
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-import httpx
 import pytest
 
 from local.sample import SampleBooking
 from local.switchboard import Fault
-from sync.core.model import KnownEvent, Standing
+from sync.core.memory import KnownEvent, Standing
 from sync.core.reconcile import OnDeletion, Policy
 from sync.service.disposal import replay
-from sync.service.ports import Ports
-from tests.fakes import TAKEN_SECONDS, QueueMessage
-from tests.tenant import MESSAGES_AT_ONCE, QUIET, Killed, Tenant, wire
+from tests.fakes import TAKEN_SECONDS
+from tests.interleaving import MortalTenant
+from tests.tenant import QUIET, Tenant, wire
 
 type Act = Callable[[Tenant, SampleBooking], Awaitable[None]]
-
-
-class MortalTenant(Tenant):
-    """A tenant whose worker dies at the `fatal`-th point where it waits for something; 0: it lives."""
-
-    fatal = 0
-    is_repeated = False
-    """Whether every further worker dies at the same point, too."""
-    points = 0
-    deaths = 0
-    _is_working = False
-    _is_dead = False
-
-    def arm(self, fatal: int, *, is_repeated: bool = False) -> None:
-        self.fatal, self.is_repeated, self.points = fatal, is_repeated, 0
-        for port in (self.state, self.journal, self.letters, self.queue):
-            port.before_each = self._pass
-        self._graph_transport = _Watched(self._graph_transport, self._point)
-        self._dataverse_transport = _Watched(self._dataverse_transport, self._point)
-        self.ports = self.build_ports()
-
-    @contextmanager
-    def spared(self) -> Iterator[None]:
-        """Nobody dies inside, and nothing inside counts."""
-        self.fatal, fatal = 0, self.fatal
-        yield
-        self.fatal = fatal
-
-    async def _pass(self, _: str) -> None:
-        await self._point()
-
-    async def _point(self) -> None:
-        if not self._is_working or not self.fatal:
-            return
-        self.points += 1
-        if self.points == self.fatal:
-            self._is_dead = True
-            self.deaths += 1
-        if self._is_dead:
-            raise Killed
-
-    async def work_due(self, ports: Ports | None = None, *, limit: int = MESSAGES_AT_ONCE) -> int:
-        """As the host does, with a fresh worker where the last one died."""
-        if self._is_dead:
-            self._is_dead = False
-            self.ports = self.build_ports()
-            self.points = 0 if self.is_repeated else self.fatal
-        self._is_working = True
-        try:
-            return await super().work_due(ports, limit=limit)
-        finally:
-            self._is_working = False
-
-    async def _handle_event_change(self, message: QueueMessage, ports: Ports) -> None:
-        await super()._handle_event_change(message, ports)
-        await self._point()
-
-    async def _handle_booking_change(self, message: QueueMessage, ports: Ports) -> None:
-        await super()._handle_booking_change(message, ports)
-        await self._point()
-
-    async def _handle_mailbox_task(self, message: QueueMessage, ports: Ports) -> None:
-        await super()._handle_mailbox_task(message, ports)
-        await self._point()
-
-
-class _Watched(httpx.AsyncBaseTransport):
-    """A transport with a point before a request is sent and one after its answer came."""
-
-    def __init__(self, inner: httpx.AsyncBaseTransport, point: Callable[[], Awaitable[None]]) -> None:
-        self._inner = inner
-        self._point = point
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        await self._point()
-        response = await self._inner.handle_async_request(request)
-        await self._point()
-        return response
 
 
 async def move(tenant: Tenant, visit: SampleBooking) -> None:
@@ -147,7 +68,7 @@ async def add_foreign(tenant: Tenant, visit: SampleBooking) -> None:
 
 async def delete_with_a_copy_left(tenant: Tenant, visit: SampleBooking) -> None:
     """The copy was made, and looked at, by a worker that lived."""
-    with tenant.spared() if isinstance(tenant, MortalTenant) else nullcontext():
+    with tenant.unwatched() if isinstance(tenant, MortalTenant) else nullcontext():
         where = {"mailbox_id": visit.technician.mailbox_id, "event_id": visit.event_id}
         await tenant.control_graph("/copy-event", **where)
         await tenant.settle()
@@ -313,13 +234,13 @@ async def test_a_worker_killed_again_and_again_at_other_points_still_ends_in_agr
     for first in range(2, 9):
         tenant = await MortalTenant.small()
         visit = tenant.visit()
-        tenant.arm(first)
         await tenant.delete_event(visit)
         for point in (first, first + 2, first + 4):
-            tenant.fatal, tenant.points = point, 0
+            tenant.arm(point)
             await tenant.settle(limit=timedelta(minutes=9))
             tenant.clock.advance(timedelta(minutes=10).total_seconds())
-        tenant.fatal = 0
+        assert tenant.deaths == 3
+        tenant.arm(0)
         await tenant.settle()
         booking = await tenant.booking(visit)
         assert (booking["status"], booking["bks_eventid"]) == ("Canceled", None)

@@ -9,7 +9,7 @@ import pytest
 from local.sample import SampleBooking
 from local.switchboard import Fault
 from sync.core.errors import ServiceUnavailable
-from sync.core.model import DeadLetter
+from sync.core.journal import DeadLetter
 from sync.service.disposal import replay
 from tests.tenant import QUIET, Tenant, event_path, wire
 

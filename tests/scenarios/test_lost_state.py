@@ -10,7 +10,7 @@ import pytest
 
 from local.sample import SampleBooking
 from local.switchboard import Fault
-from sync.core.model import Standing
+from sync.core.memory import Standing
 from sync.service.ports import Ports
 from tests.tenant import Tenant
 

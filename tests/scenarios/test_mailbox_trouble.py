@@ -11,7 +11,7 @@ from local.graph.events import Access
 from local.sample import SampleBooking
 from local.switchboard import Fault
 from sync.core.errors import BreakerHeld
-from sync.core.model import SubscriptionStanding
+from sync.core.mailboxes import SubscriptionStanding
 from sync.service.breaker import release
 from sync.service.disposal import replay
 from tests.tenant import Tenant

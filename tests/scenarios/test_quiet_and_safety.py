@@ -14,7 +14,7 @@ from sync.adapters.dataverse_wire import classify_dataverse_failure
 from sync.adapters.static_token import StaticTokenCredential
 from sync.adapters.transport import Transport
 from sync.core.errors import InvalidPayload
-from sync.core.model import Quarantine
+from sync.core.mailboxes import Quarantine
 from tests.tenant import Tenant
 
 

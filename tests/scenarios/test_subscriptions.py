@@ -12,7 +12,7 @@ import pytest
 from local.graph.door import DoorAnswer
 from local.graph.subscriptions import Subscription
 from local.sample import Technician
-from sync.core.model import SubscriptionStanding
+from sync.core.mailboxes import SubscriptionStanding
 from sync.service.disposal import replay
 from tests.tenant import Tenant
 

@@ -14,11 +14,14 @@ from sync.bootstrap import Workshop
 from sync.commands.backfill import run_backfill
 from sync.commands.console import Console, bar, roughly
 from sync.core.errors import ServiceUnavailable
-from sync.core.model import Backfill, BookingCursor, KnownBooking, Source, TimeSpan
+from sync.core.mailboxes import Backfill, BookingCursor
+from sync.core.memory import KnownBooking
 from sync.core.rules import Rules
+from sync.core.sides import TimeSpan
 from sync.core.subscriptions import SubscriptionPolicy
 from sync.core.sweeping import window_at
 from sync.core.work import BOOKING_CHANGES_QUEUE, item_from_text
+from sync.core.work_items import Source
 from sync.service.backfilling import Drain, Walk, find_unfinished, is_called_for, queue_bookings, watch_queue
 from sync.service.ports import BookingPage, ListedBooking, Ports
 from tests.fakes import FakeStateStore, FakeWorkQueue

@@ -6,16 +6,8 @@ from typing import Any
 import pytest
 
 from sync.core.coalescing import PUSH_RECHECKS, SWEEP_RECHECKS, Timing, Verdict, is_stale, judge, judge_booking, merge
-from sync.core.model import (
-    DELETED_BY_US,
-    REMEMBERED_ETAGS,
-    BookingChange,
-    EventChange,
-    KnownBooking,
-    KnownEvent,
-    Source,
-    Standing,
-)
+from sync.core.memory import DELETED_BY_US, REMEMBERED_ETAGS, KnownBooking, KnownEvent, Standing
+from sync.core.work_items import BookingChange, EventChange, Source
 from tests.unit.values import BOOKING_ID, EVENT_ID, MAILBOX, NOW, a_booking_change, a_change, a_known_event, an_event
 
 TIMING = Timing(clock_margin=timedelta(seconds=1))

@@ -20,9 +20,10 @@ from sync.core.content import (
     Template,
     Templates,
     changed_fields,
+    is_outdated,
     render,
 )
-from sync.core.model import Booking, BookingPhase, WorkOrder
+from sync.core.sides import Booking, BookingPhase, WorkOrder
 from tests.unit.values import BOOKING_ID, a_booking
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -345,6 +346,20 @@ def test_everything_has_changed_when_nothing_was_written() -> None:
     content = render(a_visit(), TEMPLATES)
     assert changed_fields(content, {}) == set(content.digests())
     assert changed_fields(content, {**content.digests(), "subject": "0" * 16, "gone": ""}) == {"subject"}
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        pytest.param(render(a_visit(), TEMPLATES).written(), False, id="what the booking says"),
+        pytest.param(render(a_visit(order=None), TEMPLATES).written(), True, id="something else"),
+        pytest.param({}, False, id="nothing that is known"),
+    ],
+)
+def test_an_event_is_outdated_when_it_was_last_given_anything_but_what_its_booking_says(
+    written: dict[str, str], *, expected: bool
+) -> None:
+    assert is_outdated(written, a_visit(), TEMPLATES) is expected
 
 
 def test_what_was_written_tells_the_text_of_the_block_too_when_the_body_was() -> None:

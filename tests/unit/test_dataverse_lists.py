@@ -10,7 +10,7 @@ import pytest
 from sync.adapters import dataverse_queries as queries
 from sync.adapters.dataverse_wire import bookings_page_from_wire, changes_page_from_wire, listed_booking_from_wire
 from sync.core.errors import InvalidPayload, Refused
-from sync.core.model import TimeSpan, event_hash
+from sync.core.sides import TimeSpan, event_hash
 from sync.service.ports import ListedBooking
 from tests.unit.samples import sample
 from tests.unit.values import BOOKING_ID, EVENT_ID, MAILBOX, OTHER_MAILBOX

@@ -28,7 +28,7 @@ from sync.core.errors import (
     SyncError,
     Throttled,
 )
-from sync.core.model import Booking, BookingPhase, TimeSpan, WorkOrder, booking_fingerprint, event_hash
+from sync.core.sides import Booking, BookingPhase, TimeSpan, WorkOrder, booking_fingerprint, event_hash
 from tests.unit.samples import an_answer, an_error, sample
 from tests.unit.values import BOOKING_ID
 

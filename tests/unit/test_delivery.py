@@ -21,8 +21,9 @@ from sync.core.delivery_steps import (
     RewriteEvent,
     SearchEvent,
 )
-from sync.core.model import BookingPhase, Event, EventAddress, Link, WorkOrder, event_hash
+from sync.core.memory import Link
 from sync.core.reconcile import ABSENT, OnCancellation, Policy, ReadState, Scope, Winner
+from sync.core.sides import BookingPhase, Event, EventAddress, WorkOrder, event_hash
 from tests.unit.values import (
     AGREED,
     BOOKING_ID,

@@ -11,8 +11,10 @@ from sync.core.delivery import Decision, decide_delivery
 from sync.core.delivery_removal import remove_stray
 from sync.core.delivery_state import UNDELIVERED
 from sync.core.delivery_steps import ForgetEvent, NameEvent, ReadEvent, RemoveEvent
-from sync.core.model import Booking, BookingPhase, Event, EventAddress, Link, QuarantineKind, TimeSpan, event_hash
+from sync.core.mailboxes import QuarantineKind
+from sync.core.memory import Link
 from sync.core.reconcile import ABSENT, Policy, Scope
+from sync.core.sides import Booking, BookingPhase, Event, EventAddress, TimeSpan, event_hash
 from tests.unit.values import (
     COPY_ID,
     EVENT_ID,

@@ -16,8 +16,10 @@ from sync.core.delivery_steps import (
     RemoveEvent,
     SearchEvent,
 )
-from sync.core.model import BookingPhase, EventAddress, Link, QuarantineKind, event_hash
+from sync.core.mailboxes import QuarantineKind
+from sync.core.memory import Link
 from sync.core.reconcile import ABSENT, Policy
+from sync.core.sides import BookingPhase, EventAddress, event_hash
 from tests.unit.values import (
     AGREED,
     CONTENT,

@@ -11,8 +11,9 @@ import pytest
 from sync.core.actions import EndEvent, LeaveAlone, Reason, RecordAgreement
 from sync.core.delivery import Decision, decide_delivery
 from sync.core.delivery_steps import ReadEvent, RemoveEvent, SearchEvent
-from sync.core.model import BookingPhase, Event, EventAddress, QuarantineKind, WorkOrder
+from sync.core.mailboxes import QuarantineKind
 from sync.core.reconcile import ABSENT, OnCancellation, Policy, Scope
+from sync.core.sides import BookingPhase, Event, EventAddress, WorkOrder
 from tests.unit.values import (
     AGREED,
     EVENT_ID,

@@ -24,7 +24,7 @@ from sync.core.errors import (
     RejectedRequest,
     SyncError,
 )
-from sync.core.model import BookingPhase, WorkOrder
+from sync.core.sides import BookingPhase, WorkOrder
 from sync.service import disposal
 from sync.service.outcome import action_words
 from sync.settings import HOST_JSON_REASONS, SETTING_NAMES, Settings

@@ -10,7 +10,7 @@ from sync.adapters.event_wire import LOOKALIKE_FIELDS, body_from_wire, changes_t
 from sync.adapters.graph_wire import BOOKING_ID_PROPERTY
 from sync.core.content import EventContent, ShowAs
 from sync.core.errors import InvalidPayload
-from sync.core.model import TimeSpan
+from sync.core.sides import TimeSpan
 from sync.service.ports import EventBody, EventChanges, EventDraft
 from tests.unit.values import BOOKING_ID
 

@@ -11,8 +11,8 @@ import azure.functions as func
 import pytest
 
 from sync import bootstrap
-from sync.core.model import BookingChange, WorkItem
 from sync.core.work import POISON_SUFFIX, QUEUES
+from sync.core.work_items import BookingChange, WorkItem
 from sync.service.intake import Door
 from tests.unit.values import BOOKING_ID, NOW, TENANT
 

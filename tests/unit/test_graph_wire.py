@@ -32,7 +32,7 @@ from sync.core.errors import (
     SyncError,
     Throttled,
 )
-from sync.core.model import Event, TimeSpan
+from sync.core.sides import Event, TimeSpan
 from tests.unit.samples import an_answer, an_error, sample
 from tests.unit.values import BOOKING_ID, MAILBOX
 

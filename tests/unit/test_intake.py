@@ -11,8 +11,8 @@ import pytest
 
 from sync.core.acceptance import MAXIMUM_BODY_BYTES, Accepted
 from sync.core.errors import ServiceUnavailable
-from sync.core.model import BookingChange, EventChange, MailboxTask, WorkItem, WorkOrderChange
 from sync.core.notifications import accept_changes, accept_lifecycle, client_state
+from sync.core.work_items import BookingChange, EventChange, MailboxTask, WorkItem, WorkOrderChange
 from sync.service.intake import PUTS_AT_ONCE, Door, Reply, answer_post, answer_webhook
 from tests.unit.values import BOOKING_ID, MAILBOX, NOW, TENANT
 

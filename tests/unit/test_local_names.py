@@ -6,7 +6,7 @@ from local import sample
 from local.dataverse.seed import event_hash as event_hash_of_the_sample
 from local.graph.seed import BOOKING_ID_FIELD
 from sync.adapters import graph_wire
-from sync.core.model import event_hash
+from sync.core.sides import event_hash
 from tests.unit.values import EVENT_ID, MAILBOX, OTHER_MAILBOX
 
 

@@ -9,7 +9,6 @@ import pytest
 
 from sync.core.acceptance import MAXIMUM_BODY_BYTES, Accepted
 from sync.core.errors import RejectedRequest
-from sync.core.model import EventChange, MailboxJob, MailboxTask
 from sync.core.notifications import (
     MAXIMUM_TOKEN_CHARACTERS,
     accept_changes,
@@ -19,6 +18,7 @@ from sync.core.notifications import (
     parse_collection,
     validation_answer,
 )
+from sync.core.work_items import EventChange, MailboxJob, MailboxTask
 from tests.unit.values import EVENT_ID, MAILBOX, NOW, OTHER_MAILBOX, TENANT
 
 SECRET = "the secret that is in use, 32 characters"

@@ -67,7 +67,7 @@ def test_of_the_repository_only_the_app_ships(package: Package) -> None:
         ".local/azurite/node_modules/azurite/package.json",
         ".git/config",
         "__pycache__/function_app.cpython-313.pyc",
-        "sync/core/__pycache__/model.cpython-313.pyc",
+        "sync/core/__pycache__/sides.cpython-313.pyc",
         "__azurite_db_queue__.json",
         "__blobstorage__/0b1c",
         "app.zip",

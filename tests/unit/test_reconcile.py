@@ -26,7 +26,7 @@ from sync.core.actions import (
     UpdateBooking,
     UpdateEvent,
 )
-from sync.core.model import Booking, BookingPhase, Event, EventAddress, Link, Standing, TimeSpan, WorkOrder, event_hash
+from sync.core.memory import Link, Standing
 from sync.core.reconcile import (
     ABSENT,
     UNREAD,
@@ -40,6 +40,7 @@ from sync.core.reconcile import (
     booking_id_of,
     decide,
 )
+from sync.core.sides import Booking, BookingPhase, Event, EventAddress, TimeSpan, WorkOrder, event_hash
 from tests.unit.values import (
     AGREED,
     BOOKING_ID,

@@ -17,8 +17,8 @@ from sync.core.content import (
     Templates,
 )
 from sync.core.errors import ConfigurationError
-from sync.core.model import BookingPhase
 from sync.core.reconcile import OnCancellation, OnDeletion, Scope, Winner
+from sync.core.sides import BookingPhase
 from sync.core.subscriptions import key_of
 from sync.setting_values import is_loopback
 from sync.settings import SETTING_NAMES, Settings

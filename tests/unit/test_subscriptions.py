@@ -6,11 +6,11 @@ from uuid import UUID
 
 import pytest
 
-from sync.core.model import Subscription
 from sync.core.subscriptions import (
     MAXIMUM_LIFETIME,
     Change,
     PlannedChange,
+    Subscription,
     SubscriptionPolicy,
     expiry_for,
     key_of,

@@ -7,10 +7,12 @@ from typing import cast
 
 import pytest
 
-from sync.core.model import Booking, KnownEvent, Link, MailboxJob, Source, Standing, TimeSpan
+from sync.core.memory import KnownEvent, Link, Standing
 from sync.core.rules import Rules
+from sync.core.sides import Booking, TimeSpan
 from sync.core.subscriptions import SubscriptionPolicy
 from sync.core.work import EVENT_CHANGES_QUEUE
+from sync.core.work_items import MailboxJob, Source
 from sync.service.ports import BookingTable, DeltaPage, EventCalendar, ListedBooking, Ports
 from sync.service.sweeping import LINK_MEMORY, mailbox_task, sweep_mailbox
 from tests.fakes import FakeDeadLetters, FakeJournal, FakeStateStore, FakeWorkQueue

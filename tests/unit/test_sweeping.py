@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from sync.core.model import Breaker, Cursor, KnownEvent, Standing, TimeSpan
+from sync.core.mailboxes import Breaker, Cursor
+from sync.core.memory import KnownEvent, Standing
+from sync.core.sides import TimeSpan
 from sync.core.sweeping import (
     BreakerPolicy,
     Findings,

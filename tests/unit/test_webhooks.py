@@ -12,9 +12,10 @@ from sync.adapters.dataverse_queries import EVENT_HASH_COLUMN, EVENT_ID_COLUMN
 from sync.adapters.dataverse_wire import booking_from_wire
 from sync.core.acceptance import MAXIMUM_BODY_BYTES, Accepted
 from sync.core.errors import RejectedRequest
-from sync.core.model import BookingChange, TimeSpan, WorkOrderChange, booking_fingerprint, event_hash
+from sync.core.sides import TimeSpan, booking_fingerprint, event_hash
 from sync.core.webhooks import STATE_COLUMNS, TRACE_COLUMNS, accept_booking_webhook, authenticate_webhook
 from sync.core.work import item_from_text, item_to_text
+from sync.core.work_items import BookingChange, WorkOrderChange
 from tests.unit.samples import sample
 from tests.unit.values import BOOKING_ID, EVENT_ID, MAILBOX, NOW
 

@@ -6,15 +6,7 @@ from typing import Any
 import pytest
 
 from sync.core.errors import InvalidPayload
-from sync.core.model import (
-    BookingChange,
-    EventChange,
-    MailboxJob,
-    MailboxTask,
-    Source,
-    WorkItem,
-    event_hash,
-)
+from sync.core.sides import event_hash
 from sync.core.work import (
     BOOKING_CHANGES_QUEUE,
     EVENT_CHANGES_QUEUE,
@@ -24,6 +16,7 @@ from sync.core.work import (
     item_to_text,
     queue_of,
 )
+from sync.core.work_items import BookingChange, EventChange, MailboxJob, MailboxTask, Source, WorkItem
 from tests.unit.values import (
     BOOKING_ID,
     EVENT_ID,

@@ -16,23 +16,11 @@ from sync.core.content import (
     render,
 )
 from sync.core.delivery_state import Delivery
-from sync.core.model import (
-    Booking,
-    BookingChange,
-    BookingPhase,
-    Event,
-    EventChange,
-    KnownEvent,
-    Link,
-    MailboxJob,
-    MailboxTask,
-    Standing,
-    TimeSpan,
-    WorkOrderChange,
-    event_hash,
-)
+from sync.core.memory import KnownEvent, Link, Standing
 from sync.core.reconcile import ABSENT, UNREAD, Pair, Policy, ReadState, decide
+from sync.core.sides import Booking, BookingPhase, Event, TimeSpan, event_hash
 from sync.core.sweeping import WindowPolicy, window_at
+from sync.core.work_items import BookingChange, EventChange, MailboxJob, MailboxTask, WorkOrderChange
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 TENANT = "6f6e7d1c-0000-4c5e-9a00-5a3b1d2c4e01"

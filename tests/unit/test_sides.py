@@ -7,35 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from sync.core.model import (
-    REMEMBERED_ETAGS,
-    Booking,
-    EventAddress,
-    TimeSpan,
-    WorkItem,
-    booking_fingerprint,
-    event_hash,
-    mailbox_of,
-    newest_etags,
-    whole_second_utc,
-)
-from tests.unit.values import (
-    AGREED,
-    COPY_ID,
-    EVENT_ID,
-    MAILBOX,
-    MOVED,
-    NOW,
-    OTHER_MAILBOX,
-    WORK_ORDER_ID,
-    a_booking,
-    a_booking_change,
-    a_change,
-    a_link,
-    a_task,
-    a_work_order_change,
-    an_event,
-)
+from sync.core.sides import Booking, TimeSpan, booking_fingerprint, event_hash, whole_second_utc
+from tests.unit.values import AGREED, COPY_ID, EVENT_ID, MAILBOX, MOVED, NOW, OTHER_MAILBOX, WORK_ORDER_ID, a_booking
 
 HOUR = timedelta(hours=1)
 SECOND = timedelta(seconds=1)
@@ -185,46 +158,3 @@ def test_an_empty_column_and_none_are_the_same_state() -> None:
     assert fingerprint(name="") == fingerprint(name=None)
     assert fingerprint(work_order_id="") == fingerprint(work_order_id=None)
     assert fingerprint(work_order_id=None, name="x") != fingerprint(work_order_id="x", name=None)
-
-
-def test_an_event_and_its_link_have_one_address() -> None:
-    assert an_event().address == a_link().address == EventAddress(MAILBOX, EVENT_ID)
-
-
-@pytest.mark.parametrize(
-    ("mailbox_id", "event_id", "is_of"),
-    [
-        pytest.param(MAILBOX, EVENT_ID, True, id="its own event"),
-        pytest.param(OTHER_MAILBOX, EVENT_ID, False, id="the same id in another mailbox"),
-        pytest.param(MAILBOX, COPY_ID, False, id="another event of the mailbox"),
-        pytest.param(MAILBOX, EVENT_ID.lower(), False, id="an id in another case"),
-    ],
-)
-def test_a_link_is_of_one_event_of_one_mailbox(mailbox_id: str, event_id: str, is_of: bool) -> None:
-    assert a_link().is_of(mailbox_id, event_id) is is_of
-
-
-@pytest.mark.parametrize(
-    ("item", "mailbox_id"),
-    [
-        pytest.param(a_change(), MAILBOX, id="event"),
-        pytest.param(a_task(), MAILBOX, id="task"),
-        pytest.param(a_booking_change(mailbox_id=MAILBOX), MAILBOX, id="a booking with a mailbox"),
-        pytest.param(a_booking_change(), "", id="a booking without"),
-        pytest.param(a_work_order_change(), "", id="a work order"),
-    ],
-)
-def test_the_mailbox_of_every_item_is_a_text(item: WorkItem, mailbox_id: str) -> None:
-    assert mailbox_of(item) == mailbox_id
-
-
-def test_etags_are_remembered_newest_last_and_once() -> None:
-    earlier = ("one", "two")
-    assert newest_etags(earlier, "three") == ("one", "two", "three")
-    assert newest_etags(earlier, "one", "one") == ("two", "one")
-    assert newest_etags(earlier) == earlier
-
-
-def test_the_oldest_etags_are_forgotten_first() -> None:
-    old = tuple(str(number) for number in range(REMEMBERED_ETAGS))
-    assert newest_etags(old, "new") == (*old[1:], "new")
