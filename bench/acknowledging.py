@@ -2,21 +2,20 @@
 
 All over real HTTP on loopback: two processes of one Functions host, one with the app (of which only the function
 `graph_notifications` runs, so that nothing works the queue off meanwhile) and one with an empty app, and Azurite. A
-door that did nothing but its duty would take as long as an empty function and a put, so their sum is the measure.
+door that did nothing but its duty would take as long as an empty function and a put, so their sum is the measure. What
+becomes of it while the app works is `acknowledging_at_work`'s.
 
-Rounds of the three alternate, so that a slow moment of the machine befalls all. The queue is emptied between rounds:
+Rounds of all kinds alternate, so that a slow moment of the machine befalls all. The queue is emptied between rounds:
 Azurite slows down with what lies in it.
 """
 
 import asyncio
 import json
-import random
-import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import count
+from itertools import repeat
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -25,25 +24,12 @@ import httpx
 from azure.storage.queue import TextBase64EncodePolicy
 from azure.storage.queue.aio import QueueClient
 
+from bench.empty_app import EmptyHost
 from bench.errors import MeasurementFailed
 from bench.figures import Times, together
-from local.child import Child
-from local.ports import HOST, free_ports
-from local.sample import TECHNICIANS, TENANT_ID, event_id
+from bench.posts import bodies, new_events
 from local.world import LocalWorld
-from sync.core.notifications import client_state
 from sync.core.work import EVENT_CHANGES_QUEUE
-
-EMPTY_APP = """
-import azure.functions as func
-
-app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
-
-
-@app.route("empty", methods=["POST"])
-async def empty(req: func.HttpRequest) -> func.HttpResponse:
-    return func.HttpResponse(status_code=202)
-"""
 
 OTHER_FUNCTIONS = (
     "graph_lifecycle",
@@ -60,6 +46,14 @@ OTHER_FUNCTIONS = (
 )
 """Switched off in the host that is measured."""
 
+ITEMS = 100
+"""Notifications in a large body."""
+
+EVENTS = 5
+"""That a large body tells of."""
+
+CONNECTIONS = (1, 16, 64)
+
 _LONGEST_ROUND_SECONDS = 10.0
 
 type Operation = Callable[[], Awaitable[None]]
@@ -67,20 +61,27 @@ type Operation = Callable[[], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Acknowledging:
-    """What was measured with so many connections that are never idle."""
+    """What was measured with so many connections that are never idle: bodies of one item, and `large` ones."""
 
     connections: int
     door: Times
     empty: Times
     put: Times
+    large_door: Times
+    large_empty: Times
 
-    def ratio(self, percent: int) -> float:
-        """The door's percentile over the sum of the other two's."""
+    def ratio(self, percent: float) -> float:
+        """The door's percentile over the sum of an empty function's and a put's, for a body of one item."""
         return self.door.percentile(percent) / (self.empty.percentile(percent) + self.put.percentile(percent))
+
+    @property
+    def gain(self) -> float:
+        """Items a second in large bodies, over those in bodies of one."""
+        return ITEMS * self.large_door.per_second / self.door.per_second
 
 
 def measure_acknowledging(*, operations: int, rounds: int) -> list[Acknowledging]:
-    """At 1 and at 16 connections, `operations` of each kind in each of `rounds`; at 16, twice as many.
+    """With each number of connections, `operations` of each kind in each of `rounds`; of large bodies, a quarter.
 
     Raises `MeasurementFailed` when a function does not answer 202.
     """
@@ -93,64 +94,74 @@ def _hosts(directory: Path) -> Iterator[tuple[LocalWorld, str]]:
     """Azurite and both hosts; yields the world with the app, and the address of the empty function."""
     disabled = {f"AzureWebJobs.{name}.Disabled": "true" for name in OTHER_FUNCTIONS}
     world = LocalWorld(directory / "world", settings=disabled)
-    [port] = free_ports(1)
-    app = directory / "empty"
-    app.mkdir()
-    (app / "function_app.py").write_text(EMPTY_APP)
-    (app / "host.json").write_text('{"version": "2.0"}')
-    command = [sys.executable, "-m", "local.functions", "--app", str(app), "--port", str(port), "--drain", "1"]
-    environment = {"AzureWebJobsStorage": world.azurite.connection_string}
-    empty = Child("empty app", command, log=directory / "empty.log", environment=environment)
-    url = f"http://{HOST}:{port}"
+    empty = EmptyHost(directory / "empty", world.azurite.connection_string)
     try:
         world.start("azurite")
         world.start("functions")
-        empty.start()
-        empty.wait_until(lambda: _answers(f"{url}/admin/host/status"))
-        yield world, f"{url}/api/empty"
+        empty.child.start()
+        empty.wait_until_ready()
+        yield world, empty.url
     finally:
-        empty.stop()
+        empty.child.stop()
         world.stop()
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(url, timeout=2, trust_env=False).is_success
-    except httpx.HTTPError:
-        return False
 
 
 async def _measure(world: LocalWorld, empty_url: str, operations: int, rounds: int) -> list[Acknowledging]:
     queue = QueueClient.from_connection_string(
         world.azurite.connection_string, EVENT_CHANGES_QUEUE, message_encode_policy=TextBase64EncodePolicy()
     )
-    async with queue, aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=16)) as session:
+    connector = aiohttp.TCPConnector(limit=max(CONNECTIONS))
+    async with queue, aiohttp.ClientSession(connector=connector) as session:
         await queue.create_queue()
-        bodies = _bodies(world.environment["CLIENT_STATE_SECRET"])
-        message = json.dumps({"an item of": "usual size"}).ljust(390)
+        kinds = _kinds(session, queue, world, empty_url)
+        return [await _measure_with(connections, kinds, queue, operations, rounds) for connections in CONNECTIONS]
 
-        async def acknowledge() -> None:
-            await _post(session, f"{world.functions_url}/api/graph/notifications", next(bodies))
 
-        async def call_empty() -> None:
-            await _post(session, empty_url, next(bodies))
+def _kinds(
+    session: aiohttp.ClientSession, queue: QueueClient, world: LocalWorld, empty_url: str
+) -> dict[str, Operation]:
+    """What is measured, by the fields of `Acknowledging`."""
+    secret, door_url = world.environment["CLIENT_STATE_SECRET"], f"{world.functions_url}/api/graph/notifications"
+    message = json.dumps({"an item of": "usual size"}).ljust(390)
 
-        async def put() -> None:
-            await queue.send_message(message, visibility_timeout=3, time_to_live=-1)
+    async def put() -> None:
+        await queue.send_message(message, visibility_timeout=3, time_to_live=-1)
 
-        results = []
-        for connections, factor in ((1, 1), (16, 2)):
-            measured: list[list[Times]] = [[], [], []]
-            for operation in (acknowledge, call_empty, put):
-                await _round(operation, connections, operations // 4)  # warms up
-            for _ in range(rounds):
-                await queue.clear_messages()
-                for times, operation in zip(measured, (acknowledge, call_empty, put), strict=True):
-                    times.append(await _round(operation, connections, operations * factor))
-            await queue.clear_messages()
-            door, empty, puts = map(together, measured)
-            results.append(Acknowledging(connections=connections, door=door, empty=empty, put=puts))
-        return results
+    def posting(url: str, posts: Iterator[bytes]) -> Operation:
+        async def post() -> None:
+            await _post(session, url, next(posts))
+
+        return post
+
+    small, large = (
+        bodies(secret, new_events()),
+        bodies(secret, new_events(), items=ITEMS, of_events=EVENTS),
+    )
+    return {
+        "door": posting(door_url, small),
+        "empty": posting(empty_url, repeat(next(small))),
+        "put": put,
+        "large_door": posting(door_url, large),
+        "large_empty": posting(empty_url, repeat(next(large))),
+    }
+
+
+async def _measure_with(
+    connections: int, kinds: Mapping[str, Operation], queue: QueueClient, operations: int, rounds: int
+) -> Acknowledging:
+    measured: dict[str, list[Times]] = {kind: [] for kind in kinds}
+    for kind, operation in kinds.items():
+        await _round(operation, connections, _share(kind, operations) // 4)  # warms up
+    for _ in range(rounds):
+        await queue.clear_messages()
+        for kind, operation in kinds.items():
+            measured[kind].append(await _round(operation, connections, _share(kind, operations)))
+    await queue.clear_messages()
+    return Acknowledging(connections=connections, **{kind: together(times) for kind, times in measured.items()})
+
+
+def _share(kind: str, operations: int) -> int:
+    return operations // 4 if kind.startswith("large") else operations
 
 
 async def _post(session: aiohttp.ClientSession, url: str, body: bytes) -> None:
@@ -178,27 +189,3 @@ async def _round(operation: Operation, connections: int, operations: int) -> Tim
         for _ in range(connections):
             workers.create_task(work())
     return Times(seconds=tuple(seconds), elapsed=time.perf_counter() - began_at)
-
-
-def _bodies(secret: str) -> Iterator[bytes]:
-    """Genuine notifications as Graph posts them, each about another event."""
-    mailboxes = [technician.mailbox_id for technician in TECHNICIANS if technician.has_mailbox]
-    chance = random.Random(0)
-    for number in count():
-        mailbox_id, changed = chance.choice(mailboxes), event_id(f"bench:{number}")
-        resource = f"Users/{mailbox_id}/Events/{changed}"
-        item = {
-            "subscriptionId": "7f105c7d-2dc5-4530-97cd-4e7ae6534c07",
-            "subscriptionExpirationDateTime": "2030-01-01T00:00:00Z",
-            "clientState": client_state(mailbox_id, secret),
-            "changeType": "updated",
-            "resource": resource,
-            "resourceData": {
-                "@odata.type": "#Microsoft.Graph.Event",
-                "@odata.id": resource,
-                "@odata.etag": f'W/"{number:032x}"',
-                "id": changed,
-            },
-            "tenantId": TENANT_ID,
-        }
-        yield json.dumps({"value": [item]}).encode()

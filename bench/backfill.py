@@ -6,9 +6,6 @@ that is measured depends on the machine but the computing time. The command is t
 
 import asyncio
 import io
-import logging
-import multiprocessing
-import signal
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -19,6 +16,7 @@ from datetime import timedelta
 from bench.backfill_stage import BEGAN_AT, BackfillStage
 from bench.company import Company
 from bench.errors import MeasurementFailed
+from bench.processes import open_pool
 from local.sample import build_sample
 from local.virtual_time import run_virtually
 from sync.commands.backfill import run_backfill
@@ -71,15 +69,8 @@ def measure_backfills(*, mailboxes: int, visits: int, instances: Sequence[int]) 
     Raises `MeasurementFailed` when a booking ends without its event or with two, or somebody gets a mail.
     """
     company = Company.of(mailboxes, visits=visits)
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(len(instances), initializer=_prepare_process) as pool:
+    with open_pool(len(instances)) as pool:
         return pool.starmap(measure_backfill, [(company, number) for number in instances])
-
-
-def _prepare_process() -> None:
-    """Ctrl-C is the parent's business, which ends this process then."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    logging.getLogger("sync").setLevel(logging.CRITICAL)
 
 
 def measure_backfill(company: Company, instances: int) -> Backfill:

@@ -1,35 +1,57 @@
-"""The backfill as a table of facts, a column for each number of instances. It measures nothing."""
+"""The backfill as findings, a column for each number of instances. It measures nothing."""
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 
-from rich.console import Console
-
-from bench.app_process import AppProcess
-from bench.backfill import PATIENCE, Backfill, Load
+from bench.app_process import AppProcess, measure_app_process
+from bench.backfill import PATIENCE, Backfill, Load, measure_backfills
 from bench.backfill_stage import SERVICE_SECONDS, STORAGE_SECONDS
-from bench.tables import new_table, show_table, times
+from bench.findings import Findings, Part, Row, Table, times
+
+MAXIMUM_INSTANCES = 40
+"""As docs/deploy.md sets it for Azure."""
+
+VISITS = 25
+"""Of each technician."""
 
 NOTE = f"""\
 Real: the command, the app's use cases and clients, the host's listener with the app's host.json (up to 24 messages at \
 once in an instance), the simulators and their limits. Modelled: a call to Graph or Dataverse takes \
 {SERVICE_SECONDS * 1000:.0f} ms, an operation on queues and tables, which are in memory, \
-{STORAGE_SECONDS * 1000:.0f} ms; Dataverse has one web server; computing takes no time. "To what Dataverse bears": \
-over the time that the calls take at the rate which its limit allows for ever, 6,000 in 5 minutes. Computing is real, \
-and the simulators' own is in it."""
+{STORAGE_SECONDS * 1000:.0f} ms; Dataverse has one web server; computing takes no time. Computing is real, and the \
+simulators' own is in it."""
+
+RATIO_TO = """\
+what Dataverse bears: the time that the calls take at the rate which its limit allows for ever, 6,000 in 5 minutes; \
+and the services' limits."""
 
 type Fact = tuple[str, Callable[[Backfill], str]]
 
 
-def show_backfills(console: Console, measured: Sequence[Backfill], process: AppProcess | None) -> None:
+def measure(*, mailboxes: int, instances: Sequence[int], weeks: int) -> Findings:
+    """A company's first day, and so many weeks of the sample's visits on real parts."""
+    measured = measure_backfills(mailboxes=mailboxes, visits=VISITS, instances=instances)
+    process = measure_app_process(weeks=weeks)
+    return Findings(tables=(_table(measured, process),), sentence=_sentence(measured))
+
+
+PART = Part(
+    name="backfill",
+    thorough=partial(measure, mailboxes=200, instances=(1, MAXIMUM_INSTANCES), weeks=2),
+    quick=partial(measure, mailboxes=8, instances=(1, 2), weeks=1),
+)
+
+
+def _table(measured: Sequence[Backfill], process: AppProcess | None) -> Table:
     one = measured[0]
-    table = new_table(f"Backfill of {one.bookings:,} bookings in {one.mailboxes:,} mailboxes")
-    table.add_column("", no_wrap=True)
-    for each in measured:
-        table.add_column(_instances(each), justify="right", no_wrap=True)
-    for name, show in _facts(measured):
-        table.add_row(name, *(show(each) for each in measured))
-    show_table(console, table, f"{NOTE}\n{process_sentence(process)}")
+    return Table(
+        title=f"Backfill of {one.bookings:,} bookings in {one.mailboxes:,} mailboxes",
+        columns=("", *map(_instances, measured)),
+        rows=tuple(Row(cells=(name, *map(show, measured))) for name, show in _facts(measured)),
+        ratio_to=RATIO_TO,
+        note=f"{NOTE}\n{_process_sentence(process)}",
+    )
 
 
 def _facts(measured: Sequence[Backfill]) -> list[Fact]:
@@ -81,7 +103,7 @@ def _instances(one: Backfill) -> str:
     return f"{one.instances} instance{'s' if one.instances > 1 else ''}"
 
 
-def process_sentence(process: AppProcess | None) -> str:
+def _process_sentence(process: AppProcess | None) -> str:
     if process is None:
         return "The app's own process is measured on Linux only."
     return (
@@ -91,7 +113,7 @@ def process_sentence(process: AppProcess | None) -> str:
     )
 
 
-def backfill_sentence(measured: Sequence[Backfill]) -> str:
+def _sentence(measured: Sequence[Backfill]) -> str:
     parts = [
         f"{_time(one)} on {_instances(one)}, {times(one.seconds / one.least_seconds)} what Dataverse's limit allows, "
         f"{one.graph.refused + one.dataverse.refused:,} refused calls"

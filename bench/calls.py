@@ -6,7 +6,8 @@ flow reads one.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -15,7 +16,8 @@ from bench.dispatches import Dispatch, DispatchKind, dispatches_of, make_change
 from bench.errors import MeasurementFailed
 from bench.flow_stage import LENIENT_DATAVERSE, FlowStage
 from bench.playing import Cost, cost_of
-from bench.trace import Change, Kind, changes_of, working_day
+from bench.trace import Change, Kind, changes_of
+from bench.unread_journal import UnreadJournal
 from local.sample import Sample, build_sample
 from tests.tenant import START, Tenant
 
@@ -32,8 +34,12 @@ class Comparison:
 class AppStage:
     """The app, whole but for HTTP, queue and tables, which are in memory."""
 
-    def __init__(self, switches: Mapping[str, Any]) -> None:
+    def __init__(self, switches: Mapping[str, Any], *, mailboxes: Sequence[str] = ()) -> None:
+        """`switches` are the Graph simulator's. `mailboxes` are synced; without any, those that Dataverse lists."""
         self._tenant = Tenant(switches=switches)
+        self._tenant.rules = replace(self._tenant.rules, mailboxes=tuple(mailboxes))
+        self._tenant.journal = UnreadJournal()
+        self._tenant.ports = self._tenant.build_ports()
         self._tenant.dataverse.switchboard.set_switches(LENIENT_DATAVERSE)
         self.graph = self._tenant.graph
         self.dataverse = self._tenant.dataverse
@@ -45,6 +51,16 @@ class AppStage:
         return await make_change(change, outlook=self._tenant.person, dynamics=self._tenant.dispatcher)
 
     async def settle(self) -> None:
+        await self._tenant.settle()
+
+    async def pass_time(self, until: datetime) -> None:
+        tenant = self._tenant
+        await tenant.settle(limit=until - tenant.clock.now())
+        tenant.clock.advance(max((until - tenant.clock.now()).total_seconds(), 0))
+
+    async def sweep(self) -> None:
+        """Sweep all mailboxes and the table of bookings, as the timers do."""
+        await self._tenant.sweep()
         await self._tenant.settle()
 
     def own_cost(self) -> Mapping[str, int]:
@@ -99,11 +115,6 @@ async def compare_bursts(count: int) -> list[Comparison]:
         await compare(f"moved, burst of {burst}", changes, switches={"burst": burst, "repeat": 0.0})
         for burst in (1, 2, 3, 4)
     ]
-
-
-async def compare_day(count: int, *, seed: int = 0) -> Comparison:
-    """A working day's mix of `count` changes, 70 % of them private."""
-    return await compare("a working day's mix", working_day(_sample(), count, seed=seed), switches={}, seed=seed)
 
 
 def _sample() -> Sample:

@@ -38,9 +38,14 @@ class Company:
 
     def hire(self, graph: GraphWorld, dataverse: DataverseWorld) -> None:
         """Every technician is a user, a resource and a mailbox."""
-        author = Author(user_id=dataverse.users["person"])
         for technician in self.technicians:
             graph.add_mailbox(technician.mailbox_id, technician.address, technician.name)
+        self.employ(dataverse)
+
+    def employ(self, dataverse: DataverseWorld) -> None:
+        """Every technician is a user and a resource."""
+        author = Author(user_id=dataverse.users["person"])
+        for technician in self.technicians:
             user: dict[str, Value] = {
                 "fullname": technician.name,
                 "domainname": technician.address,

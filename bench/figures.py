@@ -16,11 +16,15 @@ class Times:
     def per_second(self) -> float:
         return len(self.seconds) / self.elapsed
 
-    def percentile(self, percent: int) -> float:
-        """Interpolated within what was seen, which is at least two."""
+    def percentile(self, percent: float) -> float:
+        """Interpolated within what was seen, which is at least two. `percent` has one decimal at most."""
         if percent == 50:
             return median(self.seconds)
-        return quantiles(self.seconds, n=100, method="inclusive")[percent - 1]
+        return quantiles(self.seconds, n=1000, method="inclusive")[round(percent * 10) - 1]
+
+    def share_over(self, seconds: float) -> float:
+        """Of the operations, those that took longer."""
+        return sum(one > seconds for one in self.seconds) / len(self.seconds)
 
 
 def together(parts: Sequence[Times]) -> Times:

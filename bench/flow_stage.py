@@ -1,7 +1,7 @@
 """The replaced flow on simulators of its own, in this process, on a clock that is moved by hand."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -15,7 +15,7 @@ from local.dataverse.server import DataverseSimulator
 from local.graph.door import DoorAnswer
 from local.graph.server import build_app
 from local.graph.simulator import GraphSimulator
-from local.sample import TECHNICIANS
+from local.sample import TECHNICIANS, Technician
 from local.switchboard import APP_TOKEN, PERSON_TOKEN, Switchboard, WorldClock
 
 LENIENT_DATAVERSE: dict[str, Any] = {"refuse_null_in_required_columns": False}
@@ -30,8 +30,14 @@ _IMMUTABLE_IDS = 'IdType="ImmutableId"'
 class FlowStage:
     """The flow, one run for each notification, one after the other: runs side by side would read more stale values."""
 
-    def __init__(self, switches: Mapping[str, Any], now: datetime) -> None:
-        """`switches` are the Graph simulator's; time begins at `now`, and the sample is built around its day."""
+    def __init__(
+        self, switches: Mapping[str, Any], now: datetime, *, technicians: Sequence[Technician] = TECHNICIANS
+    ) -> None:
+        """`switches` are the Graph simulator's; time begins at `now`, and the sample is built around its day.
+
+        The mailboxes of `technicians` are subscribed.
+        """
+        self._technicians = [one for one in technicians if one.has_mailbox]
         clock, today = WorldClock(frozen_at=now), now.date()
         self.graph = GraphSimulator(today=today, clock=clock, door=self)
         self.graph.switchboard.set_switches(dict(switches))
@@ -64,28 +70,36 @@ class FlowStage:
 
     async def start(self) -> None:
         expires_at = self.graph.switchboard.clock.now() + timedelta(days=3)
-        for technician in TECHNICIANS:
-            if technician.has_mailbox:
-                subscription = {
-                    "changeType": "created,updated,deleted",
-                    "notificationUrl": _FLOW_URL,
-                    "resource": f"users/{technician.mailbox_id}/events",
-                    "expirationDateTime": f"{expires_at:%Y-%m-%dT%H:%M:%SZ}",
-                    "clientState": CLIENT_STATE,
-                }
-                (await self._client.post("/subscriptions", json=subscription)).raise_for_status()
+        for technician in self._technicians:
+            subscription = {
+                "changeType": "created,updated,deleted",
+                "notificationUrl": _FLOW_URL,
+                "resource": f"users/{technician.mailbox_id}/events",
+                "expirationDateTime": f"{expires_at:%Y-%m-%dT%H:%M:%SZ}",
+                "clientState": CLIENT_STATE,
+            }
+            (await self._client.post("/subscriptions", json=subscription)).raise_for_status()
 
     async def make(self, change: Change) -> httpx.Response:
         return await self._technician.request(change.method, change.path, json=change.body)
 
     async def settle(self) -> None:
+        await self._run_until(None)
+
+    async def pass_time(self, until: datetime) -> None:
+        await self._run_until(until)
+        clock = self.graph.switchboard.clock
+        clock.advance(max((until - clock.now()).total_seconds(), 0))
+
+    async def _run_until(self, end: datetime | None) -> None:
+        """None: until nothing is under way."""
         courier, clock = self.graph.courier, self.graph.switchboard.clock
         while True:
             await courier.deliver_due(self.graph.post)
             while self._waiting:
                 await self.flow.run(self._waiting.pop(0))
             due_at = courier.next_due_at()
-            if due_at is None:
+            if due_at is None or (end is not None and due_at > end):
                 return
             clock.advance(max((due_at - clock.now()).total_seconds(), 0.001))
 

@@ -6,7 +6,7 @@ notifications, the same change raises the same ones.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import httpx
@@ -52,6 +52,9 @@ class Stage[C](Protocol):
     async def settle(self) -> None:
         """Let everything happen that is under way."""
 
+    async def pass_time(self, until: datetime) -> None:
+        """Let everything happen that is due until then (aware UTC), when it is due."""
+
     def own_cost(self) -> Mapping[str, int]:
         """Those fields of `Cost` so far that the simulators do not know."""
 
@@ -66,13 +69,17 @@ class Player[C]:
         self._before = self._total()
 
     async def play(self, change: C) -> dict[str, Any]:
-        """Make one change and let it settle; answers the event as Graph shows it, `{}` after a deletion."""
-        board = self._stage.graph.switchboard
-        board.clock.advance(PAUSE.total_seconds())
-        board.random.seed(f"{self._seed}:{self._played}")
+        """After a pause, make one change and let it settle; answers as `make`."""
+        self._stage.graph.switchboard.clock.advance(PAUSE.total_seconds())
+        event = await self.make(change)
+        await self._stage.settle()
+        return event
+
+    async def make(self, change: C) -> dict[str, Any]:
+        """Make one change now; answers the event as Graph shows it, `{}` after a deletion."""
+        self._stage.graph.switchboard.random.seed(f"{self._seed}:{self._played}")
         self._played += 1
         answer = (await self._stage.make(change)).raise_for_status()
-        await self._stage.settle()
         return dict(answer.json()) if answer.content else {}
 
     def read_meter(self) -> Cost:

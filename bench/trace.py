@@ -1,15 +1,14 @@
-"""What people do in Outlook during a measurement: changes of the sample company's events, the same for every contender.
+"""What people do in Outlook during a measurement: changes of events, the same for every contender.
 
 A change is data, so that it can be played in-process or over HTTP. Which notifications it raises is the Graph
 simulator's business.
 """
 
-import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from itertools import cycle
+from itertools import cycle, islice
 from typing import Any
 from urllib.parse import quote
 
@@ -23,9 +22,15 @@ class Kind(StrEnum):
 
     PRIVATE_MADE = "private event made"
     PRIVATE_CHANGED = "private event changed"
+    PRIVATE_DELETED = "private event deleted"
     TOUCHED = "event touched"
     MOVED = "event moved"
     DELETED = "event deleted"
+
+    @property
+    def is_private(self) -> bool:
+        """Whether it was done to an event born in Outlook."""
+        return self in (Kind.PRIVATE_MADE, Kind.PRIVATE_CHANGED, Kind.PRIVATE_DELETED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +46,7 @@ class Change:
     def method(self) -> str:
         if self.event_id is None:
             return "POST"
-        return "DELETE" if self.kind is Kind.DELETED else "PATCH"
+        return "DELETE" if self.kind in (Kind.DELETED, Kind.PRIVATE_DELETED) else "PATCH"
 
     @property
     def path(self) -> str:
@@ -63,8 +68,9 @@ def touch(visit: SampleBooking, minutes: int) -> Change:
     return Change(kind=Kind.TOUCHED, mailbox_id=visit.technician.mailbox_id, event_id=visit.event_id, body=body)
 
 
-def delete(visit: SampleBooking) -> Change:
-    return Change(kind=Kind.DELETED, mailbox_id=visit.technician.mailbox_id, event_id=visit.event_id)
+def delete(event: SampleBooking | PrivateEvent) -> Change:
+    kind = Kind.DELETED if isinstance(event, SampleBooking) else Kind.PRIVATE_DELETED
+    return Change(kind=kind, mailbox_id=event.technician.mailbox_id, event_id=event.event_id)
 
 
 def make_private(like: PrivateEvent, by: timedelta) -> Change:
@@ -80,29 +86,9 @@ def wire_time(moment: datetime) -> dict[str, str]:
 
 def changes_of(kind: Kind, sample: Sample, count: int) -> list[Change]:
     """`count` changes of one kind. Raises `ValueError` where the sample has too few events to delete."""
-    visits = scheduled_visits(sample)
-    if kind is Kind.DELETED and count > len(visits):
-        raise ValueError(f"the sample has {len(visits)} scheduled visits, which is fewer than {count}")
-    source = _source(kind, visits, sample.private_events)
-    return [next(source) for _ in range(count)]
-
-
-def working_day(sample: Sample, count: int, *, seed: int) -> list[Change]:
-    """`count` changes in a random order: of 20, 14 are private (4 made), 3 moves, 2 touches and 1 deletion.
-
-    What is deleted is not used otherwise. Raises `ValueError` unless `count` is a multiple of 20.
-    """
-    if count % 20:
-        raise ValueError(f"a working day has a multiple of 20 changes, not {count}")
-    visits = scheduled_visits(sample)
-    deleted = count // 20
-    shares = {Kind.PRIVATE_MADE: 4, Kind.PRIVATE_CHANGED: 10, Kind.TOUCHED: 2, Kind.MOVED: 3, Kind.DELETED: 1}
-    sources = {
-        kind: _source(kind, visits[:deleted] if kind is Kind.DELETED else visits[deleted:], sample.private_events)
-        for kind in shares
-    }
-    changes = [next(sources[kind]) for kind, share in shares.items() for _ in range(share * count // 20)]
-    random.Random(seed).shuffle(changes)
+    changes = list(islice(_source(kind, scheduled_visits(sample), sample.private_events), count))
+    if len(changes) < count:
+        raise ValueError(f"the sample has {len(changes)} events to delete, which is fewer than {count}")
     return changes
 
 
@@ -113,10 +99,12 @@ def scheduled_visits(sample: Sample) -> list[SampleBooking]:
 
 
 def _source(kind: Kind, visits: Sequence[SampleBooking], private: Sequence[PrivateEvent]) -> Iterator[Change]:
-    """Changes of one kind without end, each of them different from what the event was before."""
+    """Changes of one kind, without end unless they delete, each different from what the event was before."""
     match kind:
         case Kind.DELETED:
-            yield from (delete(visit) for visit in visits)
+            yield from map(delete, visits)
+        case Kind.PRIVATE_DELETED:
+            yield from map(delete, private)
         case Kind.MOVED:
             yield from (move(visit, _step(turn, visits)) for turn, visit in enumerate(cycle(visits)))
         case Kind.TOUCHED:

@@ -16,7 +16,6 @@ from typing import Any, Self
 from urllib.parse import parse_qs, quote, urlsplit
 
 import httpx
-from kiota_authentication_azure.azure_identity_authentication_provider import AzureIdentityAuthenticationProvider
 
 from local.dataverse.server import SWITCHES as DATAVERSE_SWITCHES
 from local.dataverse.server import DataverseSimulator
@@ -26,21 +25,12 @@ from local.graph.odata import property_id
 from local.graph.server import build_app
 from local.graph.simulator import GraphSimulator
 from local.sample import BOOKING_ID_PROPERTY, TENANT_ID, Sample, SampleBooking, Technician, build_sample
-from local.switchboard import APP_TOKEN, PERSON_TOKEN, Switchboard, WorldClock
-from sync.adapters.dataverse import DataverseClient
-from sync.adapters.dataverse_http import DataverseHttp, open_http
-from sync.adapters.dataverse_setup import DataverseSetup
-from sync.adapters.dataverse_wire import classify_dataverse_failure
-from sync.adapters.graph import GraphClient, open_graph
-from sync.adapters.graph_wire import classify_graph_failure
-from sync.adapters.static_token import StaticTokenCredential
-from sync.adapters.transport import Classify, Transport
+from local.switchboard import PERSON_TOKEN, Switchboard, WorldClock
+from local.wiring import DATAVERSE_URL, GRAPH_URL, PUBLIC_URL, SUBSCRIPTIONS, Wiring
 from sync.core.errors import TransientError
 from sync.core.journal import JournalEntry
 from sync.core.notifications import accept_changes, accept_lifecycle, client_state
-from sync.core.registration import plan_setup, wanted_parts
 from sync.core.rules import Rules
-from sync.core.subscriptions import SubscriptionPolicy
 from sync.core.webhooks import WEBHOOK_SECRET_HEADER
 from sync.core.work import (
     BOOKING_CHANGES_QUEUE,
@@ -53,18 +43,15 @@ from sync.core.work_items import MailboxJob, Source
 from sync.service.booking_sweep import sweep_bookings
 from sync.service.disposal import collect_poison
 from sync.service.handlers import handle_booking_change, handle_event_change, handle_mailbox_task
-from sync.service.installing import install
 from sync.service.intake import Door, Reply, answer_post, answer_webhook
 from sync.service.ports import Ports
 from sync.service.sweeping import mailbox_task, queue_sweeps
 from sync.service.upkeep import maintain_subscriptions
 from sync.settings import MAXIMUM_DEQUEUE_COUNT
 from tests.fakes import FakeDeadLetters, FakeJournal, FakeStateStore, FakeWorkQueue, QueueMessage
+from tests.registering import register_webhooks
 from tests.unit.values import TEMPLATES
 
-GRAPH_URL = "http://127.0.0.1:7080/v1.0"
-DATAVERSE_URL = "http://127.0.0.1:7090"
-PUBLIC_URL = "http://127.0.0.1:7071"
 SECRET = "a-secret-of-the-tests-with-enough-characters"
 WEBHOOK_SECRET = "a-webhook-secret-of-the-tests-long-enough"
 START = datetime(2026, 11, 18, 9, 0, tzinfo=UTC)
@@ -100,10 +87,7 @@ class Tenant:
         self.state, self.journal, self.letters = FakeStateStore(), FakeJournal(), FakeDeadLetters()
         self.queue = FakeWorkQueue(self.clock.now)
         self.rules = rules or Rules(
-            subscriptions=SubscriptionPolicy(
-                notification_url=f"{PUBLIC_URL}/api/graph/notifications",
-                lifecycle_url=f"{PUBLIC_URL}/api/graph/lifecycle",
-            ),
+            subscriptions=SUBSCRIPTIONS,
             templates=TEMPLATES,
         )
         self.settle_seconds = 3.0
@@ -146,9 +130,17 @@ class Tenant:
 
     def build_ports(self) -> Ports:
         """Ports as one more instance of the app would have them, over the same state."""
+        wiring = Wiring(
+            graph=self._graph_transport,
+            dataverse=self._dataverse_transport,
+            secret=SECRET,
+            clock=self.clock.now,
+            sleep=self.sleep,
+            random=self._random,
+        )
         return Ports(
-            calendar=self._graph_client(),
-            bookings=self._dataverse_client(),
+            calendar=wiring.open_calendar(),
+            bookings=wiring.open_bookings(),
             state=self.state,
             journal=self.journal,
             dead_letters=self.letters,
@@ -159,32 +151,6 @@ class Tenant:
 
     def new_id(self) -> str:
         return f"item-{next(self._ids)}"
-
-    def _graph_client(self) -> GraphClient:
-        credential = StaticTokenCredential(APP_TOKEN)
-        return open_graph(
-            AzureIdentityAuthenticationProvider(credential, scopes=["local"]),
-            self._transport(classify_graph_failure),
-            url=GRAPH_URL,
-            subscriptions=SubscriptionPolicy(
-                notification_url=f"{PUBLIC_URL}/api/graph/notifications",
-                lifecycle_url=f"{PUBLIC_URL}/api/graph/lifecycle",
-            ),
-            secret=SECRET,
-            http_transport=self._graph_transport,
-        )
-
-    def _dataverse_client(self) -> DataverseClient:
-        http = DataverseHttp(
-            open_http(transport=self._dataverse_transport),
-            StaticTokenCredential(APP_TOKEN),
-            self._transport(classify_dataverse_failure),
-            url=DATAVERSE_URL,
-        )
-        return DataverseClient(http, clock=self.clock.now)
-
-    def _transport(self, classify: Classify) -> Transport:
-        return Transport(classify=classify, clock=self.clock.now, sleep=self.sleep, random=self._random)
 
     async def sleep(self, seconds: float) -> None:
         """Waiting moves the tenant's clock."""
@@ -227,7 +193,7 @@ class Tenant:
         A subscribed mailbox is swept in full, so that every booking of the window has been delivered in the end, and
         every echo has come back.
         """
-        await register_webhooks(self.dispatcher)
+        await register_webhooks(self.dispatcher, secret=WEBHOOK_SECRET)
         await self.maintain()
         await self.settle()
         await self.sweep()
@@ -532,27 +498,6 @@ class _Shop:
     def __init__(self, ports: Ports, rules: Rules) -> None:
         self.ports = ports
         self.rules = rules
-
-
-async def register_webhooks(administrator: httpx.AsyncClient) -> None:
-    """What `setup` registers, in an environment that is ready for it: nothing has to be waited for."""
-
-    async def refuse_to_wait(_: float) -> None:
-        raise AssertionError("setup waited")
-
-    def clock() -> datetime:
-        return START
-
-    transport = Transport(
-        classify=classify_dataverse_failure, clock=clock, sleep=refuse_to_wait, random=random.Random(0)
-    )
-    http = DataverseHttp(administrator, StaticTokenCredential(PERSON_TOKEN), transport, url=DATAVERSE_URL)
-    environment = DataverseSetup(http, secret=WEBHOOK_SECRET)
-    wanted = wanted_parts(f"{PUBLIC_URL}/api/dataverse/bookings")
-    plan = plan_setup(wanted, await environment.read(wanted))
-    await install(
-        plan, wanted, environment, clock=clock, sleep=refuse_to_wait, done=lambda _: None, waiting=lambda _: None
-    )
 
 
 def _writes(kind: str) -> bool:

@@ -19,6 +19,9 @@ API_PATH = "/api/data/v9.2/"
 REQUESTS_IN_FLIGHT = 8
 """From one instance. Dataverse refuses a user's 52nd on one server (api-limits); six instances may meet there."""
 
+_TOO_MANY_AT_ONCE = ("0x80072326", "-2147015898")
+"""The refusal that no window is the reason of, in both forms of its code (api-limits)."""
+
 _HEADERS = {
     "Accept": "application/json",
     "OData-Version": "4.0",
@@ -50,6 +53,7 @@ class DataverseHttp:
         self._base = httpx.URL(url + API_PATH)
         self._scope = url + "/.default"
         self._in_flight = Semaphore(REQUESTS_IN_FLIGHT)
+        self._pace = transport.new_pace(other_codes=_TOO_MANY_AT_ONCE)
 
     async def request(
         self,
@@ -65,7 +69,7 @@ class DataverseHttp:
         if (url.scheme, url.netloc) != (self._base.scheme, self._base.netloc):
             # The token goes with every request: a link must not lead it elsewhere.
             raise InvalidPayload("Dataverse answered a link to another host.", operation=operation)
-        return await self._transport.call(operation, self._sender(method, url, headers or {}, json))
+        return await self._transport.call(operation, self._sender(method, url, headers or {}, json), pace=self._pace)
 
     async def read(self, operation: str, address: str, *, prefer: str = "") -> dict[str, Any]:
         """The JSON object that a GET answers."""

@@ -2,13 +2,14 @@
 
 Both clients send through `Transport.call`: it waits out short trouble in place (under ten seconds in all) and raises
 for anything longer, so that the item goes back to the queue instead of holding a worker. Neither SDK retries besides.
+Where a service limits all of our calls together, a `Pace` says when the next one is due.
 Repeating is safe: our writes are conditional or say the same twice, and a repeated subscription answers 409, which is
 adopted. Where it is not, as when an event is created, only what the service refused unread is sent again.
 """
 
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -19,6 +20,7 @@ from typing import Any
 import httpx
 from azure.core.exceptions import AzureError
 
+from sync.adapters.pacing import Pace
 from sync.calls import count_call
 from sync.core.errors import InvalidPayload, ServiceUnavailable, SyncError, Throttled
 from sync.service.ports import Clock, Sleep
@@ -101,6 +103,10 @@ class Transport:
         self._sleep = sleep
         self._random = random
 
+    def new_pace(self, *, other_codes: Collection[str]) -> Pace:
+        """See `Pace`; on this transport's clock."""
+        return Pace(clock=self._clock, sleep=self._sleep, other_codes=other_codes)
+
     async def call(
         self,
         operation: str,
@@ -108,39 +114,51 @@ class Transport:
         *,
         attempts: int = MAXIMUM_ATTEMPTS,
         is_repeatable: bool = True,
+        pace: Pace | None = None,
     ) -> Answer:
         """The successful answer to `send`, called once per attempt. Raises what `classify` makes of a failure.
 
         A request that is not `is_repeatable` gets another attempt only after a 429 with a stated wait: any other
-        failure, a lost answer above all, may hide that it took effect.
+        failure, a lost answer above all, may hide that it took effect. With a `pace`, each attempt waits for its turn;
+        one that is too far away is a `Throttled`, too.
         """
         for attempt in range(1, attempts + 1):
-            error: SyncError
+            if pace is not None:
+                await pace.wait_for_turn()
             count_call(operation)
-            try:
-                answer = Answer.from_httpx(await send())
-            except httpx.TimeoutException as cause:
-                error = ServiceUnavailable("The service did not answer in time.", operation=operation)
-                error.__cause__ = cause
-            except httpx.RequestError as cause:
-                error = ServiceUnavailable("The service could not be reached.", operation=operation)
-                error.__cause__ = cause
-            except AzureError as cause:
-                # Tokens are fetched while sending: an identity that cannot get one now is an outage like any other.
-                error = ServiceUnavailable("No token could be had for the service.", operation=operation)
-                error.__cause__ = cause
-            else:
-                if answer.is_success:
-                    return answer
-                error = self.failure(operation, answer)
-            wait_seconds = self._wait_in_place(error, attempt) if is_repeatable or _is_refused_unread(error) else None
+            outcome = await self._attempt(operation, send)
+            is_paced = pace is not None and pace.learn(outcome)
+            if isinstance(outcome, Answer):
+                return outcome
+            may_repeat = is_repeatable or _is_refused_unread(outcome)
+            wait_seconds = self._wait_in_place(outcome, attempt) if may_repeat else None
             if wait_seconds is None or attempt == attempts:
-                raise error
+                raise outcome
             logger.info(
-                "%s is tried again in %.1f s: %s", operation, wait_seconds, error.reason, extra={"action": "retry"}
+                "%s is tried again in %.1f s: %s", operation, wait_seconds, outcome.reason, extra={"action": "retry"}
             )
-            await self._sleep(wait_seconds)
+            if not is_paced:  # else the next turn is late enough
+                await self._sleep(wait_seconds)
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    async def _attempt(self, operation: str, send: Callable[[], Awaitable[httpx.Response]]) -> Answer | SyncError:
+        """One request: its answer, or the error that its failure means."""
+        error: SyncError
+        try:
+            answer = Answer.from_httpx(await send())
+        except httpx.TimeoutException as cause:
+            error = ServiceUnavailable("The service did not answer in time.", operation=operation)
+            error.__cause__ = cause
+        except httpx.RequestError as cause:
+            error = ServiceUnavailable("The service could not be reached.", operation=operation)
+            error.__cause__ = cause
+        except AzureError as cause:
+            # Tokens are fetched while sending: an identity that cannot get one now is an outage like any other.
+            error = ServiceUnavailable("No token could be had for the service.", operation=operation)
+            error.__cause__ = cause
+        else:
+            return answer if answer.is_success else self.failure(operation, answer)
+        return error
 
     def failure(self, operation: str, answer: Answer) -> SyncError:
         """The error that a failed answer means."""

@@ -17,6 +17,9 @@ PUSH_RECHECKS = 1
 SWEEP_RECHECKS = 5
 """How often an answer that shows no change is doubted."""
 
+UNKNOWN_TO_READS = timedelta(seconds=90)
+"""How long a new event may be missing from what Graph answers; no bound is documented."""
+
 
 class Verdict(StrEnum):
     """What to do with an item before anything is called."""
@@ -110,6 +113,11 @@ def _contradicts_last_read(item: EventChange, known: KnownEvent) -> bool:
 def _handled_etags(item: EventChange, known: KnownEvent) -> set[str]:
     """The etags that need no second look. A sweep asks for what was read: it is there to find what a read missed."""
     return set(known.etags) if item.source is Source.SWEEP else {*known.etags, *known.notified_etags}
+
+
+def is_absence_believed(known: KnownEvent, now: datetime) -> bool:
+    """Whether a read that does not find the event proves anything: one that we have just made may not be known yet."""
+    return known.made_at is None or now - known.made_at >= UNKNOWN_TO_READS
 
 
 def is_stale(event: Event, item: EventChange, known: KnownEvent) -> bool:

@@ -122,7 +122,7 @@ def _decide_at_home(delivery: Delivery, booking: Booking, policy: Policy) -> Dec
     """The booking is to have its event in its technician's calendar."""
     link, named = delivery.link, named_event(booking)
     if link is None:
-        return _decide_unlinked(delivery, booking)
+        return _decide_unlinked(delivery, booking, policy)
     if link.mailbox_id != booking.mailbox_id:
         return _decide_reassigned(delivery, booking, link, policy)
     # The columns still say what they said when the event was made: nobody was quicker, they are to be written yet.
@@ -137,25 +137,36 @@ def _decide_at_home(delivery: Delivery, booking: Booking, policy: Policy) -> Dec
         # Somebody else was quicker: ours is one too many.
         return RemoveEvent(link.address, None, Reason.DUPLICATE)
     # It has been given another event since.
-    return _decide_named(delivery, booking, named, link.generation + 1, link.address)
+    return _decide_named(delivery, booking, named, link.generation + 1, link.address, policy)
 
 
-def _decide_unlinked(delivery: Delivery, booking: Booking) -> Decision:
+def _decide_unlinked(delivery: Delivery, booking: Booking, policy: Policy) -> Decision:
     """We hold no event of the booking."""
     named = named_event(booking)
     if named is not None:
-        return _decide_named(delivery, booking, named, 1, None)
+        return _decide_named(delivery, booking, named, 1, None, policy)
     return _take_place(delivery, booking, 1, Reason.NEW_BOOKING, None, must_look=not delivery.is_new)
 
 
 def _decide_named(
-    delivery: Delivery, booking: Booking, named: EventAddress, generation: int, leftover: EventAddress | None
+    delivery: Delivery,
+    booking: Booking,
+    named: EventAddress,
+    generation: int,
+    leftover: EventAddress | None,
+    policy: Policy,
 ) -> Decision:
-    """The booking names an event that we know nothing about: our tables were lost, or somebody else named it."""
+    """The booking names an event that we hold no link to: it ended, our tables were lost, or somebody else named it."""
     event = delivery.event
+    if event is UNREAD:
+        return ReadEvent(named)
     if not isinstance(event, Event):
+        if delivery.was_removed and booking.phase in policy.cancellable:
+            # It went while the booking's status was none to cancel from, and the visit has been opened again since.
+            again = Reason.EDIT_BEATS_DELETION
+            return _take_place(delivery, booking, generation, again, leftover, must_look=True)
         # A named event that is absent may have been deleted: a full round of the calendar finds that out.
-        return ReadEvent(named) if event is UNREAD else LeaveAlone(Reason.GONE_UNREPORTED)
+        return LeaveAlone(Reason.GONE_UNREPORTED)
     if (reason := _why_incomparable(event)) is not None:
         return LeaveAlone(reason)
     if event.span == booking.span:

@@ -59,9 +59,9 @@ class KnownEvent:
 
     `read_at` is when the last completed read began: it saw every change made before. `etags` are the latest states
     that we read or wrote, `written_etag` the last that we wrote; `notified_etags` those that handled notifications
-    named, which a read may have missed. `doubted_at` is when a read began that is to be repeated, by the item
-    `doubted_by`, which waits on the queue. `span` is kept for linked events, so that a sweep can tell which of them a
-    window covers.
+    named, which a read may have missed. `made_at` is when we made it, None where somebody else did. `doubted_at` is
+    when a read began that is to be repeated, by the item `doubted_by`, which waits on the queue. `span` is kept for
+    linked events, so that a sweep can tell which of them a window covers.
     """
 
     mailbox_id: str
@@ -72,6 +72,7 @@ class KnownEvent:
     etags: tuple[str, ...] = ()
     notified_etags: tuple[str, ...] = ()
     written_etag: str | None = None
+    made_at: datetime | None = None
     modified_at: datetime | None = None
     read_at: datetime | None = None
     doubted_at: datetime | None = None

@@ -33,9 +33,10 @@ from sync.core.rules import Rules
 from sync.core.sides import Booking, EventAddress, event_hash
 from sync.core.sweeping import window_at
 from sync.core.work_items import BookingChange
-from sync.service.delivery_work import DeliveryWork
+from sync.service.delivery_work import DeliveryWork, loser_of
 from sync.service.leases import give_back_booking, lease_booking
-from sync.service.outcome import Outcome, action_words
+from sync.service.outcome import Outcome, action_words, log_decision, span_text
+from sync.service.overwriting import announce_overwriting
 from sync.service.ports import Ports
 from sync.service.quarantine import quarantine_mailbox
 
@@ -108,12 +109,14 @@ class _Run:
         conflicts = 0
         for _ in range(MAXIMUM_STEPS):
             decision = decide_delivery(delivery, self._rules.policy)
+            log_decision(logger, decision)
             if isinstance(decision, RecordAgreement | LeaveAlone | EndEvent):
                 return await self._finish(decision, delivery)
             try:
                 if isinstance(decision, ReadEvent | SearchEvent):
                     delivery = await self._read(decision, delivery)
                 else:
+                    await self._announce(decision, delivery)
                     delivery = await self._work.perform(decision, delivery)
             except (PreconditionFailed, NotFound) as error:
                 conflicts += 1
@@ -125,6 +128,22 @@ class _Run:
             except MailboxUnavailable as error:
                 delivery = await self._set_aside(decision, delivery, error)
         raise PreconditionFailed("No end was found for the booking.", retry_after_seconds=60)
+
+    async def _announce(self, step: DeliveryStep, delivery: Delivery) -> None:
+        """Tell what a step is about to overwrite, before it does: see `announce_overwriting`."""
+        loser = loser_of(step, delivery)
+        if loser is None:
+            return
+        outcome = Outcome(
+            action=action_words(type(step)),
+            reason=step.reason,
+            mailbox_id=self._mailbox_id(delivery),
+            event_id=self._event_id(delivery),
+            booking_id=self._item.booking_id,
+            before=span_text(loser),
+            after=span_text(delivery.booking.span) if isinstance(delivery.booking, Booking) else "",
+        )
+        await announce_overwriting(self._item, outcome, self._ports)
 
     async def give_back(self) -> None:
         """Free booking and events for the next attempt."""

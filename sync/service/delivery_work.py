@@ -26,7 +26,7 @@ from sync.core.errors import PreconditionFailed
 from sync.core.memory import KnownBooking, Link
 from sync.core.reconcile import ABSENT, UNREAD
 from sync.core.rules import Rules
-from sync.core.sides import Booking, Event, EventAddress
+from sync.core.sides import Booking, Event, EventAddress, TimeSpan
 from sync.service.booking_writing import BookingWriter
 from sync.service.event_writing import EventWriter
 from sync.service.outcome import span_text
@@ -105,14 +105,17 @@ class DeliveryWork:
             version=delivery.link.version if delivery.link else None,
         )
         self.after = span_text(step.span)
-        return replace(delivery, event=event, link=await self._save_first_link(link), found=UNREAD)
+        return replace(delivery, event=event, link=await self._save_first_link(link, delivery.link), found=UNREAD)
 
-    async def _save_first_link(self, link: Link) -> Link:
-        """Save the link to an event just made. Should another worker have been quicker, ours is one too many."""
+    async def _save_first_link(self, link: Link, former: Link | None) -> Link:
+        """Save the link to an event just made. Should another worker have made one, too, ours is one too many."""
         try:
             return await self._ports.state.save_link(link)
         except PreconditionFailed:
             theirs = await self._ports.state.find_link(link.booking_id)
+            if theirs is not None and former is not None and theirs.address == former.address:
+                # Somebody noted something about the event that ours replaces.
+                return await self._save_first_link(replace(link, version=theirs.version), None)
             if theirs is None or theirs.address != link.address:
                 await self.events.remove(RemoveEvent(link.address, None, Reason.DUPLICATE))
             raise
@@ -164,18 +167,10 @@ class DeliveryWork:
 
     async def _remove(self, step: RemoveEvent, delivery: Delivery) -> Delivery:
         await self.events.remove(step)
-        self._note_lost_move(step, delivery)
+        self.before = span_text(loser_of(step, delivery)) or self.before
         if step.reason in (Reason.LEFTOVER, Reason.DUPLICATE):
             return await self.let_go(step.address, None, "", delivery)
         return await self.let_go(step.address, step.clears, step.undelivered, delivery)
-
-    def _note_lost_move(self, step: RemoveEvent, delivery: Delivery) -> None:
-        """Keep where a technician had moved an event that goes because its booking is somebody else's now."""
-        event, booking = delivery.elsewhere, delivery.booking
-        if step.reason is not Reason.LEFTOVER or not isinstance(event, Event) or not isinstance(booking, Booking):
-            return
-        if event.span != booking.span:
-            self.before = span_text(event.span)
 
     async def let_go(self, address: EventAddress, clears: str | None, undelivered: str, delivery: Delivery) -> Delivery:
         """Have booking and link forget an event. The booking first: its columns cannot be found without the link."""
@@ -190,6 +185,17 @@ class DeliveryWork:
         hint = None if delivery.hint == address else delivery.hint
         made = ABSENT if isinstance(delivery.made, Event) and delivery.made.address == address else delivery.made
         return replace(delivery, booking=booking, link=link, hint=hint, made=made, event=UNREAD, elsewhere=UNREAD)
+
+
+def loser_of(step: DeliveryStep, delivery: Delivery) -> TimeSpan | None:
+    """The time that somebody chose and a step overwrites, or that goes with an event which is somebody else's now."""
+    if isinstance(step, AdoptEvent | RewriteEvent | RescheduleBooking):
+        return step.loser
+    event, booking = delivery.elsewhere, delivery.booking
+    if not isinstance(step, RemoveEvent) or step.reason is not Reason.LEFTOVER:
+        return None
+    is_moved = isinstance(event, Event) and isinstance(booking, Booking) and event.span != booking.span
+    return event.span if is_moved and isinstance(event, Event) else None
 
 
 def _leftover_etag(delivery: Delivery, leftover: EventAddress | None) -> str:

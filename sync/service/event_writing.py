@@ -6,11 +6,13 @@ remembered so that the notifications of our own writes cost no call.
 
 from dataclasses import replace
 from datetime import datetime
+from uuid import NAMESPACE_OID, uuid5
 
 from sync.core.actions import Reason
 from sync.core.body import merge_body
+from sync.core.coalescing import UNKNOWN_TO_READS, is_absence_believed
 from sync.core.delivery_steps import CreateEvent, ForgetEvent, RemoveEvent, RewriteEvent
-from sync.core.errors import PreconditionFailed, TransientError
+from sync.core.errors import PreconditionFailed, StaleRead, TransientError
 from sync.core.memory import KnownEvent, Standing, newest_etags
 from sync.core.rules import Rules
 from sync.core.sides import Booking, Event, EventAddress
@@ -29,6 +31,14 @@ _FOUND_AFTER_SECONDS = 30.0
 """How long after a create whose answer was lost a search is trusted to find its event; no bound is documented."""
 
 
+def unknown_as_yet(retry_after_seconds: float) -> StaleRead:
+    return StaleRead(
+        "Graph does not know yet the event that it has just made.",
+        operation="event.get",
+        retry_after_seconds=retry_after_seconds,
+    )
+
+
 class EventWriter:
     """Events of one booking, during one run."""
 
@@ -40,8 +50,12 @@ class EventWriter:
         self._held: dict[EventAddress, KnownEvent] = {}
 
     async def read(self, address: EventAddress) -> Event | None:
+        """Raises `StaleRead` for an event that we have just made and that Graph does not know."""
         await self._hold(address)
-        return await self._ports.calendar.find_event(*address)
+        event = await self._ports.calendar.find_event(*address)
+        if event is None and not is_absence_believed(self._held[address], self._ports.clock()):
+            raise unknown_as_yet(UNKNOWN_TO_READS.total_seconds() / 2)
+        return event
 
     async def search(self, mailbox_id: str, booking: Booking) -> Event | None:
         """An event with the booking's mark, else the one that looks as if it had been made for it."""
@@ -66,14 +80,21 @@ class EventWriter:
         draft = EventDraft(
             booking_id=self._booking_id, transaction_id=transaction_id, span=step.span, content=step.content
         )
+        event = await self._send(step.mailbox_id, draft)
+        if (await known_event(event.address, self._ports)).standing is Standing.ENDED:
+            # A repeated transaction id may be answered with the first event even when we have removed that since.
+            another_id = str(uuid5(NAMESPACE_OID, f"{transaction_id} {event.event_id}"))
+            event = await self._send(step.mailbox_id, replace(draft, transaction_id=another_id))
+        await self._remember_as_ours(event, looked_at, is_own_write=True, made_at=self._ports.clock())
+        return event
+
+    async def _send(self, mailbox_id: str, draft: EventDraft) -> Event:
         try:
-            event = await self._ports.calendar.create_event(step.mailbox_id, draft)
+            return await self._ports.calendar.create_event(mailbox_id, draft)
         except TransientError as error:
             if error.status != _REFUSED_UNREAD:
                 error.retry_after_seconds = max(error.retry_after_seconds or 0, _FOUND_AFTER_SECONDS)
             raise
-        await self._remember_as_ours(event, looked_at, is_own_write=True)
-        return event
 
     async def rewrite(self, address: EventAddress, step: RewriteEvent, written_text: str | None) -> Event:
         """Write what the step names; the body around our own block stays as it is, see `merge_body`."""
@@ -148,7 +169,9 @@ class EventWriter:
             known = await known_event(address, self._ports)
             self._held[address] = await lease_event(known, self._holder, self._ports.clock(), self._ports, self._rules)
 
-    async def _remember_as_ours(self, event: Event, looked_at: datetime, *, is_own_write: bool) -> None:
+    async def _remember_as_ours(
+        self, event: Event, looked_at: datetime, *, is_own_write: bool, made_at: datetime | None = None
+    ) -> None:
         known = self._held.get(event.address) or await known_event(event.address, self._ports)
         await self._save(
             replace(
@@ -158,6 +181,7 @@ class EventWriter:
                 span=event.span,
                 etags=newest_etags(known.etags, event.etag),
                 written_etag=event.etag if is_own_write else known.written_etag,
+                made_at=made_at or known.made_at,
                 modified_at=event.modified_at,
                 read_at=looked_at,
                 remembered_until=None,

@@ -1,5 +1,6 @@
 """What one work item came to, as the journal will show it."""
 
+import logging
 from dataclasses import dataclass
 
 from sync.core.sides import TimeSpan
@@ -21,6 +22,12 @@ class Outcome:
     after: str = ""
     is_news: bool = True
     """False for what would only fill the journal: the idle sweep, ninety-six times a day and mailbox."""
+
+
+def log_decision(logger: logging.Logger, decision: object) -> None:
+    """Each decision of a run, for whoever follows one closely; the journal tells of the first step alone."""
+    words, reason = action_words(type(decision)), getattr(decision, "reason", "")
+    logger.debug("Decided: %s, %s", words, reason, extra={"action": "decided", "decision": words, "reason": reason})
 
 
 def span_text(span: TimeSpan | None) -> str:

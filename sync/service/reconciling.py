@@ -5,6 +5,7 @@ and `sync.service.event_memory` keeps what is to be remembered. The services are
 lease is given back last, so a crash repeats work and never loses it.
 """
 
+import logging
 from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
@@ -29,7 +30,7 @@ from sync.core.actions import (
     UpdateBooking,
     UpdateEvent,
 )
-from sync.core.coalescing import Verdict, is_stale, judge
+from sync.core.coalescing import Verdict, is_absence_believed, is_stale, judge
 from sync.core.errors import Busy, NotFound, PreconditionFailed, StaleRead, SyncError
 from sync.core.memory import KnownEvent, Link, Standing
 from sync.core.reconcile import ABSENT, Pair, booking_id_of, decide
@@ -39,9 +40,13 @@ from sync.core.work_items import BookingChange, EventChange, Source
 from sync.service.booking_memory import remember_own_deletion, remember_own_write
 from sync.service.breaker import passing_deletion
 from sync.service.event_memory import EventMemory
+from sync.service.event_writing import unknown_as_yet
 from sync.service.leases import BUSY_DELAY_SECONDS, give_back_event, known_event, lease_event
-from sync.service.outcome import Outcome, action_words, span_text
+from sync.service.outcome import Outcome, action_words, log_decision, span_text
+from sync.service.overwriting import announce_overwriting
 from sync.service.ports import BookingVersion, EventChanges, Ports
+
+logger = logging.getLogger(__name__)
 
 MAXIMUM_DECISIONS = 3
 """How often a pair is decided anew when somebody else writes first; then the item goes back to the queue."""
@@ -91,6 +96,7 @@ class _Reconciliation:
         for _ in range(MAXIMUM_DECISIONS):
             action, pair = await self._decide(pair)
             try:
+                await self._announce(action, pair)
                 return await self._perform(action, pair)
             except (PreconditionFailed, NotFound):
                 pair = await self._read_again(pair)
@@ -105,6 +111,8 @@ class _Reconciliation:
                 operation="event.get",
                 retry_after_seconds=self._recheck_seconds(),
             )
+        if event is None and not is_absence_believed(self._known, self._ports.clock()):
+            raise unknown_as_yet(self._recheck_seconds())
         pair = Pair(
             mailbox_id=self._item.mailbox_id,
             event_id=self._item.event_id,
@@ -126,6 +134,7 @@ class _Reconciliation:
         """Decide, reading whatever the decision asks for."""
         while True:
             step = decide(pair, self._rules.policy)
+            log_decision(logger, step)
             if not isinstance(step, ReadBooking | LocateEvent | SearchTwin):
                 return step, pair
             pair = await self._read(step, pair)
@@ -160,6 +169,12 @@ class _Reconciliation:
             event = await self._ports.calendar.find_event(pair.mailbox_id, pair.event_id) or ABSENT
         link = await self._find_link(booking_id_of(pair) or self._known.booking_id)
         return await self._read_booking(replace(pair, event=event, link=link))
+
+    async def _announce(self, action: Action, pair: Pair) -> None:
+        """Tell what a write is about to overwrite, before it does: see `announce_overwriting`."""
+        if isinstance(action, UpdateBooking | UpdateEvent) and action.loser is not None:
+            outcome = self._outcome(action, pair, before=action.loser, after=action.span)
+            await announce_overwriting(self._item, outcome, self._ports)
 
     async def _perform(self, action: Action, pair: Pair) -> Outcome:  # noqa: PLR0912 - one branch per action
         """Write what was decided, then remember it."""

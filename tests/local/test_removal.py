@@ -11,6 +11,7 @@ import pytest
 
 from local.sample import SampleBooking
 from local.switchboard import APP_TOKEN, Fault
+from local.wiring import DATAVERSE_URL, PUBLIC_URL
 from sync.adapters.dataverse_setup import open_setup
 from sync.adapters.dataverse_wire import classify_dataverse_failure
 from sync.adapters.static_token import StaticTokenCredential
@@ -21,7 +22,7 @@ from sync.commands.remove import Removal
 from sync.commands.setup import SetupOptions, run_setup
 from sync.core.registration import CHANGE_TRACKING_PART, wanted_parts
 from sync.service.withdrawing import remove_events
-from tests.tenant import DATAVERSE_URL, PUBLIC_URL, WEBHOOK_SECRET, Tenant
+from tests.tenant import WEBHOOK_SECRET, Tenant
 
 WANTED = wanted_parts(f"{PUBLIC_URL}/api/dataverse/bookings?key=0123abcd")
 HOST = "contoso.crm4.dynamics.com"

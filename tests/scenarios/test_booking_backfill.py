@@ -15,7 +15,8 @@ from sync.core.errors import ServiceUnavailable
 from sync.service.backfilling import find_unfinished, queue_bookings
 from tests.dispatching import MONDAY
 from tests.interleaving import MortalTenant
-from tests.tenant import QUIET, register_webhooks
+from tests.registering import register_webhooks
+from tests.tenant import QUIET, WEBHOOK_SECRET
 
 pytestmark = pytest.mark.slow
 
@@ -39,7 +40,7 @@ async def before_the_first_day() -> tuple[MortalTenant, list[str]]:
                 name=f"Job {index}",
             )
         )
-    await register_webhooks(tenant.dispatcher)
+    await register_webhooks(tenant.dispatcher, secret=WEBHOOK_SECRET)
     await tenant.maintain()
     return tenant, booking_ids
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from local.sample import guid
 from local.switchboard import Fault
+from local.wiring import DATAVERSE_URL
 from sync.bootstrap import Workshop
 from sync.commands.ordering import release as release_by_command
 from sync.core.errors import BreakerHeld
@@ -12,7 +13,6 @@ from sync.core.mailboxes import BOOKINGS
 from sync.service.breaker import release
 from sync.service.disposal import replay
 from tests.dispatching import DAY, HOUR, MONDAY, DispatchTenant
-from tests.tenant import DATAVERSE_URL
 
 WEEK = 20
 """Visits of the sample's week of a busy technician."""

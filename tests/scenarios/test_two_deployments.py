@@ -16,13 +16,14 @@ import pytest
 
 from local.graph.door import DoorAnswer
 from local.sample import Technician
+from local.wiring import PUBLIC_URL
 from sync.core.content import Template
 from sync.core.webhooks import WEBHOOK_SECRET_HEADER
 from sync.service.ports import Ports
 from tests.dispatching import HOUR, MONDAY
 from tests.fakes import FakeDeadLetters, FakeJournal, FakeStateStore, FakeWorkQueue
 from tests.interleaving import CrowdedTenant
-from tests.tenant import MESSAGES_AT_ONCE, PUBLIC_URL, WEBHOOK_SECRET, wire
+from tests.tenant import MESSAGES_AT_ONCE, WEBHOOK_SECRET, wire
 
 START = MONDAY + 12 * HOUR
 SECOND_URL = "http://127.0.0.1:7072"

@@ -353,6 +353,21 @@ def test_work_that_is_not_over_gets_an_event(phase: BookingPhase) -> None:
             LeaveAlone(Reason.GONE_UNREPORTED),
             id="it is absent: perhaps it was deleted, a full round finds out",
         ),
+        pytest.param(
+            {"event": ABSENT, "was_removed": True},
+            SearchEvent(MAILBOX),
+            id="it had ended, and the visit is open: it gets another",
+        ),
+        pytest.param(
+            {"event": ABSENT, "was_removed": True, "found": ABSENT},
+            CreateEvent(MAILBOX, AGREED, CONTENT, 1, Reason.EDIT_BEATS_DELETION),
+            id="it had ended, and there is no copy of it",
+        ),
+        pytest.param(
+            {"event": ABSENT, "was_removed": True, "booking": a_booking(phase=BookingPhase.IN_PROGRESS)},
+            LeaveAlone(Reason.GONE_UNREPORTED),
+            id="it had ended while work went on, which still goes on",
+        ),
         pytest.param({"event": an_event(type="seriesMaster")}, LeaveAlone(Reason.SERIES), id="it is a series now"),
         pytest.param({"event": an_event(is_all_day=True)}, LeaveAlone(Reason.ALL_DAY), id="it is of a whole day now"),
         pytest.param(

@@ -1,0 +1,194 @@
+"""Plays one history on a stage, from its beginning until all is healed and at rest, and says which claims it broke."""
+
+import asyncio
+import logging
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from simulation.claims import Claims
+from simulation.history import Act, History, Ill, Trouble
+from simulation.misfortune import MOMENTS
+from simulation.stage import LONGEST_REST, Stage
+from sync.core.reconcile import OnCancellation, OnDeletion, Policy, Winner
+from sync.service.breaker import release as release_breaker
+from sync.service.disposal import replay as replay_letter
+
+DECIDING = ("sync.service.reconciling", "sync.service.delivering")
+"""The loggers that tell each decision."""
+
+TIMER_SECONDS = 1800.0
+MOST_PROBES = 12
+"""Sweeps until every mailbox that was lost has been probed again."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Report:
+    """What became of a history. `seen` counts what was exercised: deeds that were done, ills that struck, decisions."""
+
+    seed: int
+    broken: list[str]
+    seen: Counter[str] = field(default_factory=Counter)
+    story: list[str] = field(default_factory=list)
+    calls: int = 0
+
+
+class Play:
+    """One history on a stage, which serves for no other."""
+
+    def __init__(self, stage: Stage, history: History) -> None:
+        self._stage = stage
+        self._cluster = stage.cluster
+        self._history = history
+        self._decisions = _Decisions()
+        self._report = Report(seed=history.seed, broken=[], story=stage.story)
+
+    async def run(self) -> Report:
+        report, faults = self._report, _Faults()
+        self._prepare()
+        logging.getLogger("local").addHandler(faults)
+        for name in DECIDING:
+            logging.getLogger(name).setLevel(logging.DEBUG)
+            logging.getLogger(name).addHandler(self._decisions)
+        try:
+            await self._let_it_happen()
+            await self._heal()
+            report.broken += Claims(self._stage).broken()
+            report.broken += await self._broken_by_another_pass()
+        except TimeoutError:
+            report.broken.append(f"it did not come to rest within {LONGEST_REST}")
+        finally:
+            logging.getLogger("local").removeHandler(faults)
+        report.broken += faults.messages
+        report.seen.update({str(ill): times for ill, times in self._cluster.weather.struck.items()})
+        report.seen.update(self._decisions.seen)
+        report.calls = self._cluster.graph_gauge.calls + self._cluster.dataverse_gauge.calls
+        return report
+
+    def _prepare(self) -> None:
+        """What is special about this tenant, and chance from its seed."""
+        stage, history, rules = self._stage, self._history, self._cluster.rules
+        for source in (stage.chance, stage.graph.switchboard.random, stage.dataverse.switchboard.random):
+            source.seed(history.seed)
+        stage.dataverse_clock.skew = timedelta(seconds=history.skew_seconds)
+        stage.graph.switchboard.set_switches(dict(history.graph))
+        stage.dataverse.switchboard.set_switches(dict(history.dataverse))
+        choices = history.choices
+        policy = Policy(
+            conflict_winner=Winner(choices.get("winner", Winner.DYNAMICS)),
+            on_deletion=OnDeletion(choices.get("on_deletion", OnDeletion.CANCEL)),
+            on_cancellation=OnCancellation(choices.get("on_cancellation", OnCancellation.REMOVE)),
+        )
+        breaker = replace(rules.breaker, number=choices.get("breaker", rules.breaker.number))
+        self._cluster.rules = replace(rules, policy=policy, breaker=breaker)
+        self._cluster.settle_seconds = choices.get("settle_seconds", self._cluster.settle_seconds)
+        self._cluster.instances.clear()
+        for _ in range(history.instances):
+            self._cluster.start_instance()
+
+    async def _let_it_happen(self) -> None:
+        async with asyncio.TaskGroup() as happenings:
+            for act in self._history.acts:
+                happenings.create_task(self._act(act))
+            for trouble in self._history.troubles:
+                happenings.create_task(self._befall(trouble))
+            timers = happenings.create_task(self._run_timers())
+            await asyncio.sleep(self._history.lasts + 1)
+            timers.cancel()
+
+    async def _act(self, act: Act) -> None:
+        stage = self._stage
+        await asyncio.sleep(act.at)
+        stage.tell(f"act {act.number}: somebody {act.deed} (visit {act.visit}, {act.hours:+g} h, to {act.technician})")
+        stage.ledger.person_acts = True
+        try:
+            is_done = await stage.people.do(act)
+        finally:
+            stage.ledger.person_acts = False
+        self._report.seen[str(act.deed)] += is_done
+        if not is_done:
+            stage.tell("  which cannot be done now")
+
+    async def _befall(self, trouble: Trouble) -> None:
+        await asyncio.sleep(trouble.at)
+        self._stage.tell(f"trouble: {trouble.ill}, for {trouble.lasts:.0f} s")
+        if (moment := MOMENTS.get(trouble.ill)) is not None:
+            # A bug has yet to find its message.
+            self._cluster.weather.struck[trouble.ill] += trouble.ill is not Ill.BUG
+            await moment(self._stage, trouble)
+            return
+        self._cluster.weather.begin(trouble)
+        await asyncio.sleep(trouble.lasts)
+        self._cluster.weather.end(trouble)
+
+    async def _run_timers(self) -> None:
+        while True:
+            await asyncio.sleep(TIMER_SECONDS)
+            await self._cluster.maintain()
+            await self._cluster.sweep()
+
+    async def _heal(self) -> None:
+        """Everything works again, and has had the time and the sweeps to come to rest; then a person looks after it."""
+        stage, cluster = self._stage, self._cluster
+        stage.tell("everything works again")
+        cluster.weather.clear_up()
+        await stage.rest()
+        for _ in range(MOST_PROBES):
+            await cluster.maintain()
+            await cluster.sweep()
+            await stage.rest()
+            if not [one async for one in cluster.state.list_quarantines()]:
+                break
+            await asyncio.sleep(TIMER_SECONDS)
+        stage.tell("an administrator releases what is held, and replays what is buried")
+        await self._look_after()
+        await stage.rest()
+        stage.tell("the calendars are swept in full")
+        await cluster.sweep(is_full=True)
+        await stage.rest()
+
+    async def _look_after(self) -> None:
+        ports = self._cluster.shop_of(self._cluster.instances[0]).ports
+        held = [one.mailbox_id async for one in ports.state.list_breakers() if one.held_since]
+        for mailbox_id in held:
+            await release_breaker(mailbox_id, ports)
+        for letter in [one async for one in ports.dead_letters.list_letters()]:
+            self._stage.tell(f"  replay: {letter.error_class}, {letter.reason}")
+            await replay_letter(letter, ports)
+        if held:
+            await self._cluster.sweep()
+
+    async def _broken_by_another_pass(self) -> list[str]:
+        """A further pass finds nothing to write."""
+        gauges = (self._cluster.graph_gauge, self._cluster.dataverse_gauge)
+        self._stage.tell("another pass")
+        for gauge in gauges:
+            gauge.writes.clear()
+        for is_full in (False, True):
+            await self._cluster.sweep(is_full=is_full)
+            await self._stage.rest()
+        writes = gauges[0].writes + gauges[1].writes
+        return [f"another pass wrote: {dict(writes)}"] if writes else []
+
+
+class _Decisions(logging.Handler):
+    """Counts what the app decides."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.seen: Counter[str] = Counter()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if getattr(record, "action", "") == "decided":
+            self.seen[f"{record.decision}, {record.reason}"] += 1  # type: ignore[attr-defined]
+
+
+class _Faults(logging.Handler):
+    """Where a simulator itself fails, the history says nothing about the app."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(f"a simulator failed: {record.getMessage()}")
