@@ -7,12 +7,25 @@ from collections.abc import Iterator
 
 from local.dataverse.world import Row
 from local.graph.events import Event
+from simulation.history import Ill
 from simulation.ledger import ENDED, Edit, Story
-from simulation.people import BOOKING, span_of
+from simulation.people import BOOKING, TOLD, span_of
 from simulation.stage import Stage
 from sync.core.reconcile import OnCancellation
 from sync.core.sides import TimeSpan, whole_second_utc
 from sync.service.outcome import span_text
+
+COST_OF_TIMER = {"maintain": 4, "sweep": 6, "full sweep": 14}
+"""Calls for three mailboxes and the table of bookings."""
+
+COST_OF_CHANGE = 8
+"""The dearest that a person can do is to give a booking to somebody else, while its event is being moved."""
+
+COST_OF_TROUBLE = 10
+"""What a lost answer, or a message that comes once more, has done again."""
+
+FREE = frozenset({Ill.DOOR_SHUT, Ill.NOTIFICATIONS_LOST, Ill.WEBHOOKS_LOST, Ill.WEBHOOKS_TWICE})
+"""What costs no call."""
 
 MOST_AT_ONCE = 4
 """Requests of an app in one mailbox (Graph documentation, throttling limits of Outlook)."""
@@ -29,17 +42,25 @@ class Claims:
         self._ledger = stage.ledger
         self._homes = {one.resource_id: one.mailbox_id for one in stage.cast.technicians if one.has_mailbox}
 
-    def broken(self) -> list[str]:
+    def broken(self, *, may_lose_edits: bool = False) -> list[str]:
         claims = (
             self._both_sides_agree,
             self._nothing_ended_by_itself,
-            self._no_edit_is_lost,
+            *(() if may_lose_edits else (self._no_edit_is_lost,)),
             self._nobody_got_mail,
             self._no_mailbox_was_crowded,
             self._nothing_is_buried,
             self._nothing_is_held,
+            self._the_budget_is_kept,
+            self._notes_stay,
+            self._descriptions_arrive,
+            self._foreign_events_stay,
         )
         return [sentence for claim in claims for sentence in claim()]
+
+    def broken_agreement(self) -> list[str]:
+        """Only whether both sides agree."""
+        return list(self._both_sides_agree())
 
     def _both_sides_agree(self) -> Iterator[str]:
         bookings = self._dataverse.world.rows(BOOKING)
@@ -77,8 +98,8 @@ class Claims:
         copy = self._copy(row, named)
         if not ours and copy is None:
             is_series = any(event.immutable_id == named for event in events)
-            if not is_series and not row.values["bks_undelivered"]:
-                yield f"{name} has no event and does not say why"
+            if not is_series:
+                yield f"{name} has no event"
             return
         event = copy or ours[0]
         if event.immutable_id != named:
@@ -98,20 +119,50 @@ class Claims:
 
     def _nothing_ended_by_itself(self) -> Iterator[str]:
         for booking_id, story in self._ledger.stories.items():
-            if story.ended_by_app and not story.ended_by_person:
+            if story.is_ended_unasked:
                 yield f"booking {booking_id[:8]} was ended by the app, and nobody had ended booking or event"
 
     def _no_edit_is_lost(self) -> Iterator[str]:
         """What a person set came over, was set anew on the same side before, or the journal says that it lost."""
-        told = [f"{entry.before} {entry.after}" for entry in self._cluster.journal.entries]
         rows = self._dataverse.world.rows(BOOKING)
         for booking_id, story in self._ledger.stories.items():
             row = rows.get(booking_id)
             if row is None or not self._is_followed(row):
                 continue
             for edit in story.edits:
-                if self._is_live(edit) and not _came_over(edit, story) and not _is_told(edit, told):
+                if self._is_live(edit) and not _came_over(edit, story) and not self._is_told(booking_id, edit):
                     yield f"booking {booking_id[:8]}: {span_text(edit.span)} of {edit.side} is lost without a word"
+
+    def _is_told(self, booking_id: str, edit: Edit) -> bool:
+        return any(
+            entry.booking_id == booking_id and entry.before == span_text(edit.span) and entry.at >= edit.at
+            for entry in self._cluster.journal.entries
+        )
+
+    def _notes_stay(self) -> Iterator[str]:
+        """What a technician wrote into an event is in it as long as it is there."""
+        for (mailbox_id, event_id), notes in self._people.notes.items():
+            event = self._graph.world.mailboxes[mailbox_id].versions[event_id][-1]
+            text = str(event.properties.get("body", {}).get("content", ""))
+            if not event.is_deleted and (lost := [note for note in notes if note not in text]):
+                yield f"event {event_id[-6:]} has lost what its technician wrote: {', '.join(lost)}"
+
+    def _descriptions_arrive(self) -> Iterator[str]:
+        """What the dispatcher wrote about the work is in the text of its event."""
+        for row in self._dataverse.world.rows(BOOKING).values():
+            order = self._dataverse.world.find("msdyn_workorder", str(row.values["msdyn_workorder"]))
+            summary = str(order.values["msdyn_workordersummary"]) if order else ""
+            home = self._homes.get(str(row.values["resource"]))
+            if not summary.startswith(TOLD) or home is None or not self._is_followed(row):
+                continue
+            named = str(row.values["bks_eventid"])
+            event = self._graph.world.mailboxes[home].versions[named][-1]
+            if named not in self._ledger.copies and summary not in str(event.properties.get("body", {})):
+                yield f"booking {row.row_id[:8]}: its event does not say {summary!r}"
+
+    def _foreign_events_stay(self) -> Iterator[str]:
+        if self._ledger.meddled:
+            yield f"the app changed {self._ledger.meddled} events that are none of its business"
 
     def _is_followed(self, row: Row) -> bool:
         """Whether booking and event are ones that share their times."""
@@ -145,6 +196,18 @@ class Claims:
         if (due_at := self._cluster.queue.next_visible_at()) is not None:
             yield f"the queue is not empty: something waits until {due_at:%H:%M:%S}"
 
+    def _the_budget_is_kept(self) -> Iterator[str]:
+        """Over the whole history: what timers, people's changes and each blow of trouble may cost, and no more."""
+        cluster = self._cluster
+        calls = cluster.graph_gauge.calls + cluster.dataverse_gauge.calls
+        allowed = (
+            sum(COST_OF_TIMER[name] * times for name, times in cluster.timers_run.items())
+            + COST_OF_CHANGE * self._ledger.changes
+            + sum(COST_OF_TROUBLE * times for ill, times in cluster.weather.struck.items() if ill not in FREE)
+        )
+        if calls > allowed:
+            yield f"{calls} calls, where {allowed} were to be enough"
+
 
 def _came_over(edit: Edit, story: Story) -> bool:
     """Whether both sides had the edit's time at some moment after it, or its own side was set anew before."""
@@ -158,10 +221,6 @@ def _came_over(edit: Edit, story: Story) -> bool:
 
 def _has_times(event: Event) -> bool:
     return not event.is_deleted and event.type == "singleInstance" and not event.is_all_day
-
-
-def _is_told(edit: Edit, told: list[str]) -> bool:
-    return any(span_text(edit.span) in text for text in told)
 
 
 def _span(event: Event) -> TimeSpan:

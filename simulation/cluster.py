@@ -48,6 +48,7 @@ WEBHOOK_SECRET = "a-webhook-secret-of-the-simulation-long-enough"  # noqa: S105
 RETRY_VISIBILITY_SECONDS = 30
 LONGEST_POLLING_SECONDS = 0.8
 RESTART_SECONDS = 20.0
+_BEFORE_ANYTHING_IS_DONE = 0.8
 MESSAGES_AT_ONCE = 8
 """That one instance takes of one queue."""
 
@@ -76,7 +77,7 @@ class Cluster:
         self.rules: Rules
         self.settle_seconds = 3.0
         self.instances: list[Instance] = []
-        self.handled: Counter[str] = Counter()
+        self.timers_run: Counter[str] = Counter()
         self._clock = clock
         self._chance = chance
         self._tell = tell
@@ -124,8 +125,11 @@ class Cluster:
 
     async def crash(self) -> None:
         """A process dies where it is, with all that it has in hand, and another takes its place."""
+        if not self.instances:
+            return
         busy = [instance for instance in self.instances if instance.tasks] or self.instances
         victim = self._chance.choice(busy)
+        self.weather.struck[Ill.CRASH] += bool(victim.tasks)
         self._tell(f"    instance {victim.number} dies with {len(victim.tasks)} tasks in hand")
         self.instances.remove(victim)
         victim.die()
@@ -135,6 +139,13 @@ class Cluster:
     def curse(self) -> None:
         """The next message that is taken kills whoever handles it, each time."""
         self._curses += 1
+
+    def forget_costs(self) -> None:
+        """What was called and written down so far."""
+        self.journal.entries.clear()
+        self.timers_run.clear()
+        for gauge in (self.graph_gauge, self.dataverse_gauge):
+            gauge.forget()
 
     # -- host
 
@@ -177,22 +188,29 @@ class Cluster:
         if message.queue.endswith(POISON_SUFFIX):
             await collect_poison(message.queue, message.text, shop.ports)
             return
-        self.handled[message.text] += 1
         if self._curses:
             self._curses -= 1
             self._cursed.add(message.message_id)
+        is_cursed = message.message_id in self._cursed
+        if is_cursed and self._chance.random() < _BEFORE_ANYTHING_IS_DONE:
+            self._stumble()
         await _HANDLERS[message.queue](message.text, message.dequeue_count, MAXIMUM_DEQUEUE_COUNT, shop)
-        if message.message_id in self._cursed:
-            self.weather.struck[Ill.BUG] += 1
-            raise RuntimeError("A bug that nobody foresaw.")
+        if is_cursed:
+            self._stumble()
+
+    def _stumble(self) -> None:
+        self.weather.struck[Ill.BUG] += 1
+        raise RuntimeError("A bug that nobody foresaw.")
 
     # -- timers
 
     async def maintain(self) -> None:
+        self.timers_run["maintain"] += 1
         await self._run_timer(self._maintain)
 
     async def sweep(self, *, is_full: bool = False) -> None:
         """Of all mailboxes, and of the bookings."""
+        self.timers_run["full sweep" if is_full else "sweep"] += 1
         await self._run_timer(lambda shop: self._queue_sweeps(shop, is_full=is_full))
         await self._run_timer(self._sweep_bookings)
 

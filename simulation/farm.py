@@ -43,7 +43,7 @@ class Nursery:
                 for connection in (self.connection, *inherited):
                     connection.close()
                 _tend(theirs, breaks)
-            except (KeyboardInterrupt, EOFError):
+            except (KeyboardInterrupt, EOFError, BrokenPipeError):
                 status = 0
             except BaseException:  # noqa: BLE001 - whatever it is, this process must not go on as its parent
                 traceback.print_exc()

@@ -22,6 +22,11 @@ class Gauge:
         self._service = service
         self._tell = tell
 
+    def forget(self) -> None:
+        self.calls = 0
+        self.writes.clear()
+        self.most_at_once.clear()
+
     @contextmanager
     def measure(self, request: httpx.Request) -> Iterator[None]:
         lane = _mailbox_of(request.url)

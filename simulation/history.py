@@ -76,7 +76,7 @@ class Ill(StrEnum):
     MAILBOX_LOST = "a mailbox cannot be reached"
     CRASH = "a worker process dies"
     STALL = "a worker sleeps for minutes"
-    BUG = "a message kills whoever handles it"
+    BUG = "whoever handles a message stumbles over a bug"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +118,8 @@ class History:
     seed: int
     acts: tuple[Act, ...]
     troubles: tuple[Trouble, ...]
+    sweeps: tuple[float, ...] = ()
+    """When the timers happen to come round, besides their own times."""
     skew_seconds: float = 0.0
     instances: int = 1
     graph: Mapping[str, Any] = field(default_factory=dict)
@@ -147,11 +149,15 @@ def plan_history(seed: int) -> History:
         seed=seed,
         acts=acts,
         troubles=_plan_troubles(chance, acts),
+        sweeps=tuple(
+            max(0.0, chance.choice(acts).at + chance.uniform(-3.0, 6.0)) for _ in range(chance.choice((0, 0, 1, 1, 2)))
+        ),
         skew_seconds=chance.choice((0.0, 0.0, 600.0, -600.0)),
         instances=chance.choice((1, 2)),
         graph={
             "burst": chance.choice((1, 2, "random")),
             "repeat": chance.choice((0.0, 0.1)),
+            "batch": chance.random() < 0.5,
             "deleted_with_updated": chance.random() < 0.3,
             "notification_etag": chance.choice(("same", "other")),
             "extension_write_notifies": chance.random() < 0.5,

@@ -7,8 +7,17 @@ from local.graph.subscriptions import Subscription
 from simulation.history import Ill, Trouble
 from simulation.stage import Stage
 
+_LOOKS, _BETWEEN_LOOKS_SECONDS = 300, 0.1
+_INTO_ITS_WORK_SECONDS = 0.2
 
-async def _kill_worker(stage: Stage, _: Trouble) -> None:
+
+async def _kill_worker(stage: Stage, __: Trouble) -> None:
+    """When one is at work next, if that is soon."""
+    for _ in range(_LOOKS):
+        if any(instance.tasks for instance in stage.cluster.instances):
+            break
+        await asyncio.sleep(_BETWEEN_LOOKS_SECONDS)
+    await asyncio.sleep(stage.chance.expovariate(1 / _INTO_ITS_WORK_SECONDS))
     await stage.cluster.crash()
 
 
@@ -26,6 +35,8 @@ async def _forget_tracking_tokens(stage: Stage, _: Trouble) -> None:
 
 async def _lose_mailbox(stage: Stage, trouble: Trouble) -> None:
     mailbox = stage.graph.world.mailboxes[stage.cast.mailboxes[trouble.technician]]
+    if mailbox.access != "ok":
+        return
     mailbox.access = "denied" if trouble.chance < 0.5 else "not_enabled" if trouble.chance < 1 else "gone"
     await asyncio.sleep(trouble.lasts)
     mailbox.access = "ok"

@@ -129,8 +129,8 @@ def _old_answers_are_believed() -> None:
 
 
 def _young_events_may_be_missed() -> None:
-    _set(reconciling, "is_absence_believed", lambda *_: True)
-    _set(event_writing, "is_absence_believed", lambda *_: True)
+    _set(reconciling, "doubt_absence", lambda *_: None)
+    _set(event_writing, "doubt_absence", lambda *_: None)
 
 
 def _lost_mailboxes_are_empty() -> None:

@@ -3,6 +3,7 @@
 An act whose object is not there any more, or whose mailbox is closed to its own owner, is left undone.
 """
 
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,8 @@ from tests.tenant import event_path
 
 MARK = property_id(BOOKING_ID_PROPERTY)
 BOOKING = "bookableresourcebooking"
+TOLD = "As told by act"
+"""How a work order begins that was described anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,8 @@ class People:
     """`copies` are the ids of the events that people made by copying others; see `Ledger`."""
 
     def __init__(self, graph: GraphSimulator, dataverse: DataverseSimulator, cast: Cast, copies: set[str]) -> None:
+        self.notes: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+        """What technicians wrote, by mailbox and event id."""
         self.booked: dict[int, str] = {}
         """Booking ids by the number of the act that booked them."""
         self._copies = copies
@@ -133,7 +138,7 @@ class People:
         if row is None or row.values["msdyn_workorder"] is None:
             return False
         address = f"/msdyn_workorders({row.values['msdyn_workorder']})"
-        await self._patch(address, {"msdyn_workordersummary": f"As told by act {act.number}"})
+        await self._patch(address, {"msdyn_workordersummary": f"{TOLD} {act.number}"})
         return True
 
     def _resource(self, technician: int) -> dict[str, str]:
@@ -173,9 +178,13 @@ class People:
     async def note(self, act: Act) -> bool:
         def with_note(event: Event) -> dict[str, Any]:
             html = event.properties.get("body", {}).get("content", "")
-            return {"body": {"contentType": "html", "content": f"<p>Note of act {act.number}</p>{html}"}}
+            return {"body": {"contentType": "html", "content": f"<p>{note}</p>{html}"}}
 
-        return await self._edit(act, with_note)
+        note, event = f"Note of act {act.number}.", self._event(act)
+        is_done = await self._edit(act, with_note)
+        if is_done and event is not None:
+            self.notes[event.mailbox_id, event.immutable_id].append(note)
+        return is_done
 
     async def repeat(self, act: Act) -> bool:
         def as_series(event: Event) -> dict[str, Any]:

@@ -35,6 +35,8 @@ def _shorter(history: History) -> Iterator[History]:
     for acts in _less(history.acts):
         if acts:
             yield replace(history, acts=acts)
+    for sweeps in _less(history.sweeps):
+        yield replace(history, sweeps=sweeps)
     yield from _simpler(history)
 
 

@@ -63,7 +63,7 @@ class Stage:
             door=_WebhookDoor(self),
         )
         self.cast = Cast.of(build_sample(BEGAN_AT.date()))
-        self.ledger = Ledger(self.graph, self.dataverse)
+        self.ledger = Ledger(self.graph, self.dataverse, self.cast)
         self.people = People(self.graph, self.dataverse, self.cast, self.ledger.copies)
         self.cluster = Cluster(self.graph, self.dataverse, self.clock, self.chance, self.tell)
         self.cluster.rules = replace(
@@ -96,7 +96,7 @@ class Stage:
         await asyncio.sleep(A_WHILE_SECONDS)
         await self.cluster.sweep()
         await self.rest()
-        self.cluster.journal.entries.clear()
+        self.cluster.forget_costs()
         self.ledger.begin(self.cast.visits)
         self.story.clear()
 

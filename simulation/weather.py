@@ -36,6 +36,11 @@ class Weather:
         self._active.clear()
         self._turn_switches()
 
+    def count_losses(self) -> None:
+        """Take over from the services what they have lost."""
+        self.struck[Ill.NOTIFICATIONS_LOST] = self._graph.courier.counts["lost"]
+        self.struck[Ill.WEBHOOKS_LOST] = self._dataverse.webhooks.counts["lost"]
+
     def strikes(self, *ills: Ill) -> Ill | None:
         """Which of these ills strikes now, if any does."""
         for trouble in self._active:
@@ -53,8 +58,6 @@ class Weather:
         """Those of the simulators that stand for what the services do by themselves."""
         late = self._strength(Ill.NOTIFICATIONS_LATE, "amount")
         stale = min(self._strength(Ill.READS_STALE, "amount"), LONGEST_STALENESS_SECONDS)
-        if stale:
-            self.struck[Ill.READS_STALE] += 1
         self._graph.switchboard.set_switches(
             {
                 "lose": self._strength(Ill.NOTIFICATIONS_LOST, "chance"),
@@ -79,5 +82,7 @@ class Weather:
 _ONCE = frozenset({Ill.STALL})
 """A second worker that sleeps for minutes would be another trouble."""
 
-_OF_NOTIFICATIONS = frozenset({Ill.NOTIFICATIONS_LOST, Ill.NOTIFICATIONS_LATE, Ill.NOTIFICATIONS_TWICE})
-_OF_WEBHOOKS = frozenset({Ill.WEBHOOKS_LOST, Ill.WEBHOOKS_LATE, Ill.WEBHOOKS_TWICE})
+_OF_NOTIFICATIONS = frozenset({Ill.NOTIFICATIONS_LATE, Ill.NOTIFICATIONS_TWICE, Ill.READS_STALE})
+"""What a change of an event meets with, if it is there."""
+
+_OF_WEBHOOKS = frozenset({Ill.WEBHOOKS_LATE, Ill.WEBHOOKS_TWICE})

@@ -79,7 +79,8 @@ class Subscriptions:
 
     def live(self) -> list[Subscription]:
         """Subscriptions that have not expired, oldest first."""
-        expired = [each.subscription_id for each in self._by_id.values() if each.expires_at <= self._world.now]
+        now = self._world.now
+        expired = [each.subscription_id for each in self._by_id.values() if each.expires_at <= now]
         for subscription_id in expired:
             del self._by_id[subscription_id]
         return list(self._by_id.values())

@@ -65,7 +65,7 @@ class GraphWriter:
         body = changes_to_wire(changes)
         shown = await self._patch(address, body, etag)
         if etag and self._is_unknown_after(shown, etag):
-            shown = await self._probe(address, body, etag) or shown
+            shown = await self._probe(address, shown, etag) or shown
         return event_from_wire(address.mailbox_id, shown, booking_id=changes.booking_id)
 
     async def delete(self, address: EventAddress, *, etag: str | None) -> None:
@@ -78,14 +78,17 @@ class GraphWriter:
 
     def _is_unknown_after(self, shown: dict[str, Any], stale_etag: str) -> bool:
         """Whether a change that has just succeeded can and should tell if etags are honoured."""
-        is_open = self._honours_etags is None and not self._is_probing
+        is_open = self._honours_etags is None and not self._is_probing and "showAs" in shown
         return is_open and shown.get("@odata.etag") not in (None, stale_etag) and not shown.get("attendees")
 
-    async def _probe(self, address: EventAddress, body: dict[str, Any], stale_etag: str) -> dict[str, Any] | None:
-        """Write the same again at an etag that is stale; the event's newest state if that was accepted, else None."""
+    async def _probe(self, address: EventAddress, shown: dict[str, Any], stale_etag: str) -> dict[str, Any] | None:
+        """Write again what Graph has just shown, at an etag that is stale; the newest state if that was accepted.
+
+        Not the change itself, which would undo what a technician does meanwhile. None also when somebody did.
+        """
         self._is_probing = True
         try:
-            shown = await self._patch(address, body, stale_etag, attempts=1)
+            newest = await self._patch(address, {"showAs": shown["showAs"]}, stale_etag, attempts=1)
         except SyncError as error:
             if isinstance(error, PreconditionFailed) and error.status == 412:
                 self._learn(honours_etags=True)
@@ -94,7 +97,7 @@ class GraphWriter:
         finally:
             self._is_probing = False
         self._learn(honours_etags=False)
-        return shown
+        return newest if all(newest.get(name) == shown.get(name) for name in ("start", "end")) else None
 
     async def _patch(
         self, address: EventAddress, body: dict[str, Any], etag: str | None, *, attempts: int = MAXIMUM_ATTEMPTS

@@ -3,9 +3,9 @@
 Each process learns its share by itself, since instances know nothing of each other: when the service refuses, all of
 them together have used up the window, and what this one was served in it is its share. From then on it stays a little
 below that share, and tries more only after a long time without refusals, since what one process tries is answered by
-refusals to all. What Dataverse tells of calls left is for debugging only, and a fixed rate would be wrong where an
-environment has several web servers (Dataverse documentation, "Service protection API limits": let the server tell how
-much it can handle, and obey `Retry-After`).
+refusals to all. A share that is hardly used any more is forgotten. What Dataverse tells of calls left is for debugging
+only, and a fixed rate would be wrong where an environment has several web servers (Dataverse documentation, "Service
+protection API limits": let the server tell how much it can handle, and obey `Retry-After`).
 """
 
 from collections import deque
@@ -27,8 +27,11 @@ _LONGEST_TOLD = timedelta(minutes=10)
 _LOWERED = 0.97
 """Of the share that was too much, what is used at first."""
 
-_SMALLEST_SHARE = 30
-"""Calls in a window."""
+_SMALLEST_SHARE = 80
+"""Calls in a window. With fewer, work that needs two calls in a row would never get its second turn in place."""
+
+_HARDLY_ANY = 60
+"""Calls in a window. Who made fewer has not used it up: that it is refused is others' doing, or passing trouble."""
 
 _YOUNG = timedelta(minutes=1)
 """The age below which a process has no history to tell its share by."""
@@ -87,13 +90,24 @@ class Pace:
         if not isinstance(outcome, Throttled) or outcome.status != 429:
             self._served_at.append(now)
             self._refusals = 0
+            self._forget_unused_share(now)
             return False
         if outcome.retry_after_seconds is None or outcome.code.lower() in self._other_codes:
             return False
         self._note_refusal(now, timedelta(seconds=outcome.retry_after_seconds))
         return True
 
+    def _forget_unused_share(self, now: datetime) -> None:
+        is_open_since = max(self._refused_at, self._closed_until)
+        if self._share is not None and now - is_open_since >= WINDOW and len(self._served_at) < self._share / 2:
+            self._share = None
+
     def _note_refusal(self, now: datetime, wait: timedelta) -> None:
+        is_idle = self._share is None and len(self._served_at) < _HARDLY_ANY and now - self._began_at >= _YOUNG
+        if is_idle:
+            # It is enough to do what the service asks for.
+            self._closed_until = max(self._closed_until, now + wait)
+            return
         self._share = self._learned_share(now)
         others = _ALL_SHARES / self._share
         self._closed_until = max(self._closed_until, now + wait * _PATIENCE**self._refusals + others * _OTHERS_REFUSAL)

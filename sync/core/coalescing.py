@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from sync.core.errors import UnknownAsYet
 from sync.core.memory import DELETED_BY_US, REMEMBERED_ETAGS, KnownBooking, KnownEvent, Standing
 from sync.core.sides import Event
 from sync.core.work_items import BookingChange, EventChange, Source
@@ -115,9 +116,16 @@ def _handled_etags(item: EventChange, known: KnownEvent) -> set[str]:
     return set(known.etags) if item.source is Source.SWEEP else {*known.etags, *known.notified_etags}
 
 
-def is_absence_believed(known: KnownEvent, now: datetime) -> bool:
-    """Whether a read that does not find the event proves anything: one that we have just made may not be known yet."""
-    return known.made_at is None or now - known.made_at >= UNKNOWN_TO_READS
+def doubt_absence(known: KnownEvent, now: datetime) -> None:
+    """Raises `UnknownAsYet` where it proves nothing that a read did not find the event: we have just made it."""
+    if known.standing is not Standing.LINKED or known.made_at is None:
+        return
+    if now - known.made_at < UNKNOWN_TO_READS:
+        raise UnknownAsYet(
+            "Graph does not show yet the event that it has just made.",
+            operation="event.get",
+            retry_after_seconds=UNKNOWN_TO_READS.total_seconds() / 3,
+        )
 
 
 def is_stale(event: Event, item: EventChange, known: KnownEvent) -> bool:

@@ -206,9 +206,16 @@ def _take_place(
     if (must_look or delivery.is_unfinished) and delivery.found is UNREAD:
         return SearchEvent(booking.mailbox_id)
     if isinstance(delivery.found, Event) and not delivery.found.is_cancelled:
-        found = delivery.found
-        return AdoptEvent(found, found.span, generation, Reason.EVENT_FOUND, leftover)
+        return _adopt_found(delivery.found, booking, generation, Reason.EVENT_FOUND, leftover)
     return CreateEvent(booking.mailbox_id, booking.span, delivery.content, generation, reason, leftover)
+
+
+def _adopt_found(
+    found: Event, booking: Booking, generation: int, reason: Reason, leftover: EventAddress | None
+) -> AdoptEvent:
+    """Take what a search found as it is; where it is at another time, the booking's will stand."""
+    loser = found.span if found.span != booking.span else None
+    return AdoptEvent(found, found.span, generation, reason, leftover, loser=loser)
 
 
 def _decide_linked(delivery: Delivery, booking: Booking, link: Link, policy: Policy) -> Decision:
@@ -280,7 +287,7 @@ def _decide_vanished(delivery: Delivery, booking: Booking, link: Link, *, is_mov
         return SearchEvent(link.mailbox_id)
     generation = link.generation + 1
     if isinstance(delivery.found, Event) and not delivery.found.is_cancelled:
-        return AdoptEvent(delivery.found, delivery.found.span, generation, Reason.EVENT_REPLACED, link.address)
+        return _adopt_found(delivery.found, booking, generation, Reason.EVENT_REPLACED, link.address)
     assert delivery.content is not None, "a booking that was read has content"
     return CreateEvent(
         link.mailbox_id, booking.span, delivery.content, generation, Reason.EDIT_BEATS_DELETION, link.address

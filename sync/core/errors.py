@@ -9,7 +9,8 @@ SyncError
 │  ├─ DoorDidNotAnswer     Graph could not validate our notification URL
 │  ├─ PreconditionFailed   412: read again and decide again, at most three times, then back to the queue
 │  ├─ Busy                 another worker is at the same event
-│  └─ StaleRead            the service showed an older state than it had promised
+│  ├─ StaleRead            the service showed an older state than it had promised
+│  └─ UnknownAsYet         the service does not show yet what we have just made
 ├─ DeltaTokenExpired       410 on delta: full round of that calendar
 ├─ MailboxUnavailable      the mailbox is quarantined with its reason; nothing is cancelled
 └─ PermanentError          retrying cannot help: straight to the dead letters, with reason and mend
@@ -114,6 +115,10 @@ class Busy(TransientError):
 
 class StaleRead(TransientError):
     """The service answered with an older state than a notification promised, or contradicted itself."""
+
+
+class UnknownAsYet(TransientError):
+    """Reads do not show yet an event that we have just made."""
 
 
 class DeltaTokenExpired(SyncError):

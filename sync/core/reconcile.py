@@ -156,10 +156,9 @@ def _decide_live(pair: Pair, event: Event, policy: Policy) -> Action | Reading:
     link = _own_link(pair)
     if event.type != SINGLE_INSTANCE:
         return LeaveAlone(Reason.SERIES)
-    if event.is_all_day:
-        # An all-day event has no hours that a visit could be booked at; its midnights carry no zone we could trust.
+    if event.is_all_day and (link is not None or not _is_held(pair)):
         return LeaveAlone(Reason.ALL_DAY)
-    if pair.booking is UNREAD and link is not None:
+    if pair.booking is UNREAD and link is not None and link.booking_etag:
         if event.span == link.agreed:
             return RecordAgreement(event.span)
         if link.phase not in (BookingPhase.CANCELLED, BookingPhase.COMPLETED):
@@ -189,16 +188,27 @@ def _is_held(pair: Pair) -> bool:
 
 
 def _decide_both(pair: Pair, event: Event, booking: Booking, policy: Policy) -> Action:
-    """Event and booking are there: compare them with each other and with the link."""
+    """Event and booking are there: whose is the event, and what do the two say beside the link?"""
     is_held = _is_held(pair) or booking.names(*pair.address)
     if booking.mailbox_id != event.mailbox_id:
         return HandOver(booking.booking_id, Reason.REASSIGNED) if is_held else LeaveAlone(Reason.REASSIGNED)
+    if event.is_all_day:
+        # An all-day event has no hours that a visit could be booked at; its midnights carry no zone we could trust.
+        return LeaveAlone(Reason.ALL_DAY)
     if _names_another_event(pair, booking):
         return RememberForeign(Reason.COPY)
+    if pair.link is not None and _own_link(pair) is None and not pair.link.is_named:
+        # We made one, too, but this one was named first: ours has yet to go, and only the link still leads to it.
+        return HandOver(booking.booking_id, Reason.SUPERSEDED)
     if booking.phase is BookingPhase.CANCELLED:
         if policy.on_cancellation is OnCancellation.REMOVE and is_held:
             return HandOver(booking.booking_id, Reason.BOOKING_CANCELLED)
         return LeaveAlone(Reason.BOOKING_CANCELLED)
+    return _decide_times(pair, event, booking, policy)
+
+
+def _decide_times(pair: Pair, event: Event, booking: Booking, policy: Policy) -> Action:
+    """Event and booking belong together, and the booking is not cancelled: whose times stand?"""
     lacks_event_id = booking.event_hash is None
     if event.span == booking.span:
         if lacks_event_id:

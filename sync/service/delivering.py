@@ -33,7 +33,7 @@ from sync.core.rules import Rules
 from sync.core.sides import Booking, EventAddress, event_hash
 from sync.core.sweeping import window_at
 from sync.core.work_items import BookingChange
-from sync.service.delivery_work import DeliveryWork, loser_of
+from sync.service.delivery_work import DeliveryWork, overwriting_of
 from sync.service.leases import give_back_booking, lease_booking
 from sync.service.outcome import Outcome, action_words, log_decision, span_text
 from sync.service.overwriting import announce_overwriting
@@ -57,6 +57,10 @@ _COMES_AGAIN = (
     Reason.OUTSIDE_WINDOW,
 )
 """Why a booking was let be that is to be looked at again although nobody changes it."""
+
+
+_NOT_COMPARED = (Reason.SERIES, Reason.ALL_DAY)
+"""Why what the booking says could not be brought to its event for now."""
 
 
 async def deliver_booking(item: BookingChange, ports: Ports, rules: Rules) -> Outcome:
@@ -131,17 +135,17 @@ class _Run:
 
     async def _announce(self, step: DeliveryStep, delivery: Delivery) -> None:
         """Tell what a step is about to overwrite, before it does: see `announce_overwriting`."""
-        loser = loser_of(step, delivery)
-        if loser is None:
+        overwriting = overwriting_of(step, delivery)
+        if overwriting is None:
             return
         outcome = Outcome(
             action=action_words(type(step)),
             reason=step.reason,
-            mailbox_id=self._mailbox_id(delivery),
-            event_id=self._event_id(delivery),
+            mailbox_id=overwriting.address.mailbox_id,
+            event_id=overwriting.address.event_id,
             booking_id=self._item.booking_id,
-            before=span_text(loser),
-            after=span_text(delivery.booking.span) if isinstance(delivery.booking, Booking) else "",
+            before=span_text(overwriting.loser),
+            after=span_text(overwriting.winner),
         )
         await announce_overwriting(self._item, outcome, self._ports)
 
@@ -241,6 +245,9 @@ class _Run:
             wanted = replace(link, agreed=end.span, phase=booking.phase, booking_etag=booking.etag)
             if wanted != link:
                 await self._ports.state.save_link(wanted)
+        if end.reason in _NOT_COMPARED and link is not None and isinstance(booking, Booking):
+            # Whoever finds the event with hours again must not take the agreed state for the booking's.
+            await self._ports.state.save_link(replace(link, booking_etag=""))
         await self._work.events.give_back(alive=link.address if link else None)
         await self._remember(end, delivery)
         told = self._work.first or end

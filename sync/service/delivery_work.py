@@ -4,7 +4,7 @@ Each writes one service, then our tables, and answers what is known then; `sync.
 that. What a step is about to do, and could not be told from its traces, is noted before it is done.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import assert_never
 from uuid import NAMESPACE_OID, uuid5
 
@@ -167,7 +167,8 @@ class DeliveryWork:
 
     async def _remove(self, step: RemoveEvent, delivery: Delivery) -> Delivery:
         await self.events.remove(step)
-        self.before = span_text(loser_of(step, delivery)) or self.before
+        if (overwriting := overwriting_of(step, delivery)) is not None:
+            self.before = span_text(overwriting.loser)
         if step.reason in (Reason.LEFTOVER, Reason.DUPLICATE):
             return await self.let_go(step.address, None, "", delivery)
         return await self.let_go(step.address, step.clears, step.undelivered, delivery)
@@ -187,15 +188,29 @@ class DeliveryWork:
         return replace(delivery, booking=booking, link=link, hint=hint, made=made, event=UNREAD, elsewhere=UNREAD)
 
 
-def loser_of(step: DeliveryStep, delivery: Delivery) -> TimeSpan | None:
-    """The time that somebody chose and a step overwrites, or that goes with an event which is somebody else's now."""
-    if isinstance(step, AdoptEvent | RewriteEvent | RescheduleBooking):
-        return step.loser
-    event, booking = delivery.elsewhere, delivery.booking
-    if not isinstance(step, RemoveEvent) or step.reason is not Reason.LEFTOVER:
+@dataclass(frozen=True, slots=True)
+class Overwriting:
+    """Of an event, a time that somebody chose and a step overwrites, or takes away; `winner` is what stands instead."""
+
+    address: EventAddress
+    loser: TimeSpan
+    winner: TimeSpan
+
+
+def overwriting_of(step: DeliveryStep, delivery: Delivery) -> Overwriting | None:
+    booking, link, elsewhere = delivery.booking, delivery.link, delivery.elsewhere
+    if not isinstance(booking, Booking):
         return None
-    is_moved = isinstance(event, Event) and isinstance(booking, Booking) and event.span != booking.span
-    return event.span if is_moved and isinstance(event, Event) else None
+    match step:
+        case AdoptEvent(event=event, loser=TimeSpan() as loser):
+            return Overwriting(event.address, loser, booking.span if loser == event.span else event.span)
+        case RewriteEvent(span=TimeSpan() as span, loser=TimeSpan() as loser) if link is not None:
+            return Overwriting(link.address, loser, span)
+        case RescheduleBooking(span=span, loser=TimeSpan() as loser) if link is not None:
+            return Overwriting(link.address, loser, span)
+        case RemoveEvent(address=address, reason=Reason.LEFTOVER) if isinstance(elsewhere, Event):
+            return Overwriting(address, elsewhere.span, booking.span) if elsewhere.span != booking.span else None
+    return None
 
 
 def _leftover_etag(delivery: Delivery, leftover: EventAddress | None) -> str:

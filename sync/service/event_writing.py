@@ -10,9 +10,9 @@ from uuid import NAMESPACE_OID, uuid5
 
 from sync.core.actions import Reason
 from sync.core.body import merge_body
-from sync.core.coalescing import UNKNOWN_TO_READS, is_absence_believed
+from sync.core.coalescing import doubt_absence
 from sync.core.delivery_steps import CreateEvent, ForgetEvent, RemoveEvent, RewriteEvent
-from sync.core.errors import PreconditionFailed, StaleRead, TransientError
+from sync.core.errors import PreconditionFailed, TransientError
 from sync.core.memory import KnownEvent, Standing, newest_etags
 from sync.core.rules import Rules
 from sync.core.sides import Booking, Event, EventAddress
@@ -31,14 +31,6 @@ _FOUND_AFTER_SECONDS = 30.0
 """How long after a create whose answer was lost a search is trusted to find its event; no bound is documented."""
 
 
-def unknown_as_yet(retry_after_seconds: float) -> StaleRead:
-    return StaleRead(
-        "Graph does not know yet the event that it has just made.",
-        operation="event.get",
-        retry_after_seconds=retry_after_seconds,
-    )
-
-
 class EventWriter:
     """Events of one booking, during one run."""
 
@@ -50,11 +42,11 @@ class EventWriter:
         self._held: dict[EventAddress, KnownEvent] = {}
 
     async def read(self, address: EventAddress) -> Event | None:
-        """Raises `StaleRead` for an event that we have just made and that Graph does not know."""
+        """Raises `UnknownAsYet` for an event that we have just made and that Graph does not show."""
         await self._hold(address)
         event = await self._ports.calendar.find_event(*address)
-        if event is None and not is_absence_believed(self._held[address], self._ports.clock()):
-            raise unknown_as_yet(UNKNOWN_TO_READS.total_seconds() / 2)
+        if event is None:
+            doubt_absence(self._held[address], self._ports.clock())
         return event
 
     async def search(self, mailbox_id: str, booking: Booking) -> Event | None:
@@ -81,10 +73,10 @@ class EventWriter:
             booking_id=self._booking_id, transaction_id=transaction_id, span=step.span, content=step.content
         )
         event = await self._send(step.mailbox_id, draft)
-        if (await known_event(event.address, self._ports)).standing is Standing.ENDED:
+        while (await known_event(event.address, self._ports)).standing is Standing.ENDED:
             # A repeated transaction id may be answered with the first event even when we have removed that since.
-            another_id = str(uuid5(NAMESPACE_OID, f"{transaction_id} {event.event_id}"))
-            event = await self._send(step.mailbox_id, replace(draft, transaction_id=another_id))
+            draft = replace(draft, transaction_id=str(uuid5(NAMESPACE_OID, f"{transaction_id} {event.event_id}")))
+            event = await self._send(step.mailbox_id, draft)
         await self._remember_as_ours(event, looked_at, is_own_write=True, made_at=self._ports.clock())
         return event
 

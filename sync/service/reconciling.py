@@ -30,7 +30,7 @@ from sync.core.actions import (
     UpdateBooking,
     UpdateEvent,
 )
-from sync.core.coalescing import Verdict, is_absence_believed, is_stale, judge
+from sync.core.coalescing import Verdict, doubt_absence, is_stale, judge
 from sync.core.errors import Busy, NotFound, PreconditionFailed, StaleRead, SyncError
 from sync.core.memory import KnownEvent, Link, Standing
 from sync.core.reconcile import ABSENT, Pair, booking_id_of, decide
@@ -40,7 +40,6 @@ from sync.core.work_items import BookingChange, EventChange, Source
 from sync.service.booking_memory import remember_own_deletion, remember_own_write
 from sync.service.breaker import passing_deletion
 from sync.service.event_memory import EventMemory
-from sync.service.event_writing import unknown_as_yet
 from sync.service.leases import BUSY_DELAY_SECONDS, give_back_event, known_event, lease_event
 from sync.service.outcome import Outcome, action_words, log_decision, span_text
 from sync.service.overwriting import announce_overwriting
@@ -55,8 +54,8 @@ MAXIMUM_DECISIONS = 3
 async def reconcile_event(item: EventChange, ports: Ports, rules: Rules) -> Outcome:
     """Handle one event change.
 
-    Raises `Busy` and `StaleRead` when it must be taken up again later, and whatever the ports raise. When it raises a
-    `SyncError`, the lease has been given back.
+    Raises `Busy`, `StaleRead` and `UnknownAsYet` when it must be taken up again later, and whatever the ports raise.
+    When it raises a `SyncError`, the lease has been given back.
     """
     now = ports.clock()
     known = await known_event(EventAddress(item.mailbox_id, item.event_id), ports)
@@ -104,15 +103,13 @@ class _Reconciliation:
 
     async def _gather(self) -> Pair:
         """Read the event, and the link that our memory or the event's mark leads to."""
-        event = await self._ports.calendar.find_event(self._item.mailbox_id, self._item.event_id)
+        event = await self._find_event()
         if event is not None and is_stale(event, self._item, self._known):
             raise StaleRead(
                 "Graph answered with an older state than it had promised.",
                 operation="event.get",
                 retry_after_seconds=self._recheck_seconds(),
             )
-        if event is None and not is_absence_believed(self._known, self._ports.clock()):
-            raise unknown_as_yet(self._recheck_seconds())
         pair = Pair(
             mailbox_id=self._item.mailbox_id,
             event_id=self._item.event_id,
@@ -122,6 +119,13 @@ class _Reconciliation:
             event=event or ABSENT,
         )
         return replace(pair, link=await self._find_link(self._known.booking_id or booking_id_of(pair)))
+
+    async def _find_event(self) -> Event | None:
+        """Raises `UnknownAsYet` for an event that we have just made and that Graph does not show."""
+        event = await self._ports.calendar.find_event(self._item.mailbox_id, self._item.event_id)
+        if event is None:
+            doubt_absence(self._known, self._ports.clock())
+        return event
 
     def _recheck_seconds(self) -> float:
         """Seconds until the next look: ten at first, doubling to about ten minutes."""
@@ -166,7 +170,7 @@ class _Reconciliation:
         """Both sides afresh, because a conditional write said that somebody was quicker."""
         event = pair.event
         if isinstance(pair.booking, Booking) and isinstance(pair.event, Event):
-            event = await self._ports.calendar.find_event(pair.mailbox_id, pair.event_id) or ABSENT
+            event = await self._find_event() or ABSENT
         link = await self._find_link(booking_id_of(pair) or self._known.booking_id)
         return await self._read_booking(replace(pair, event=event, link=link))
 

@@ -35,6 +35,7 @@ FULL_KNOWN_EVENT = KnownEvent(
     etags=('W/"one"', 'W/"two"'),
     notified_etags=('W/"three"',),
     written_etag='W/"two"',
+    made_at=NOW - timedelta(days=1),
     modified_at=NOW,
     read_at=NOW + timedelta(microseconds=1),
     doubted_at=NOW + timedelta(seconds=2),

@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 DEV = ROOT / "dev"
-COMMANDS = ("up", "demo", "test", "check", "bench", "sync", "clean")
+COMMANDS = ("up", "demo", "test", "check", "simulate", "bench", "sync", "clean")
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from local.switchboard import WorldClock
 from sync.core.actions import Reason
 from sync.core.body import FIRST_LINE, LAST_LINE
 from sync.core.reconcile import Winner
+from sync.service.overwriting import OVERWRITING
 from tests.company import BOOKING_READ, BOOKING_WRITE, Company, winner_is
 from tests.dispatching import starts_at
 
@@ -111,9 +112,12 @@ async def test_the_policy_decides_when_both_move_the_visit_and_the_journal_tells
     won, lost = (IN_DYNAMICS, IN_OUTLOOK) if dynamics_wins else (IN_OUTLOOK, IN_DYNAMICS)
     await company.assert_delivered(visit.booking_id)
     assert starts_at(await company.event_now(visit)) == visit.start_at + won
-    (entry,) = [entry for entry in company.journal.entries if entry.reason == Reason.CONFLICT]
-    assert entry.before.startswith(f"{visit.start_at + lost:%Y-%m-%d %H:%M} to")
-    assert entry.after.startswith(f"{visit.start_at + won:%Y-%m-%d %H:%M} to")
+    first, *later = [entry for entry in company.journal.entries if entry.reason == Reason.CONFLICT]
+    assert first.action == OVERWRITING
+    assert later
+    for entry in (first, *later):
+        assert entry.before.startswith(f"{visit.start_at + lost:%Y-%m-%d %H:%M} to")
+        assert entry.after.startswith(f"{visit.start_at + won:%Y-%m-%d %H:%M} to")
     assert company.app_writes.total() <= 2, "one that counts, and one that came too late and was refused"
     await company.assert_at_rest()
 

@@ -43,8 +43,7 @@ async def test_the_losing_side_of_a_conflict_is_told_also_when_the_answer_to_the
     tenant.dynamics(webhook_lose=1.0)
     await tenant.move(booking_id, MONDAY + 15 * HOUR)
     tenant.graph.switchboard.faults.append(Fault(kind="event.update", when="after", status=0))
-    moved = {"start": wire(MONDAY + 9 * HOUR), "end": wire(MONDAY + 10 * HOUR)}
-    await tenant.rewrite_event(event, **moved)
+    await tenant.rewrite_event(event, start=wire(MONDAY + 9 * HOUR), end=wire(MONDAY + 10 * HOUR))
     await tenant.settle()
     (told,) = tenant.entries(OVERWRITING)
     assert told.before == "2026-11-23 09:00 to 2026-11-23 10:00 UTC"
@@ -89,4 +88,36 @@ async def test_a_completed_visit_that_is_opened_again_gets_an_event_for_the_one_
     await tenant.put(booking_id, "Scheduled")
     await tenant.settle()
     assert (await tenant.event_of(booking_id))["id"] != event["id"]
+    await tenant.assert_converged()
+
+
+async def test_a_visit_reassigned_while_its_mailbox_was_closed_leaves_no_all_day_event_there() -> None:
+    """Seed 493."""
+    tenant = await DispatchTenant.open(3, 4)
+    booking_id, event = await tenant.booked()
+    midnight = {"dateTime": "2026-11-23T00:00:00", "timeZone": "UTC"}
+    next_one = {"dateTime": "2026-11-24T00:00:00", "timeZone": "UTC"}
+    await tenant.rewrite_event(event, isAllDay=True, start=midnight, end=next_one)
+    await tenant.settle()
+    await tenant.set_access(tenant.technician, "denied")
+    await tenant.reassign(booking_id, tenant.sample.technicians[4])
+    await tenant.settle()
+    await tenant.set_access(tenant.technician, "ok")
+    await tenant.run_timers(timedelta(hours=2))
+    assert await tenant.events(booking_id) == []
+    assert await tenant.event_of(booking_id, tenant.sample.technicians[4])
+
+
+async def test_a_booking_moved_while_its_event_was_a_series_is_followed_when_that_is_a_single_event_again() -> None:
+    """Seed 933."""
+    tenant = await DispatchTenant.open()
+    booking_id, event = await tenant.booked()
+    days = {"type": "numbered", "startDate": "2026-11-23", "numberOfOccurrences": 3}
+    await tenant.rewrite_event(event, recurrence={"pattern": {"type": "daily", "interval": 1}, "range": days})
+    await tenant.settle()
+    await tenant.move(booking_id, MONDAY + 15 * HOUR)
+    await tenant.settle()
+    await tenant.rewrite_event(event, recurrence=None)
+    await tenant.settle()
+    assert (await tenant.event_of(booking_id))["start"]["dateTime"].startswith("2026-11-23T15:00")
     await tenant.assert_converged()

@@ -55,7 +55,7 @@ async def move_and_move_back(stage: Stage) -> None:
 
 
 MEDDLING: dict[Callable[[Stage], Awaitable[None]], str] = {
-    lose_an_event: "has no event and does not say why",
+    lose_an_event: "has no event",
     move_an_event: "its event at",
     delete_a_booking: "is gone and has event",
     send_a_mail: "mails were sent",

@@ -1,11 +1,23 @@
 """Which work items are dropped without a call, and what it takes to drop one."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from sync.core.coalescing import PUSH_RECHECKS, SWEEP_RECHECKS, Timing, Verdict, is_stale, judge, judge_booking, merge
+from sync.core.coalescing import (
+    PUSH_RECHECKS,
+    SWEEP_RECHECKS,
+    UNKNOWN_TO_READS,
+    Timing,
+    Verdict,
+    doubt_absence,
+    is_stale,
+    judge,
+    judge_booking,
+    merge,
+)
+from sync.core.errors import UnknownAsYet
 from sync.core.memory import DELETED_BY_US, REMEMBERED_ETAGS, KnownBooking, KnownEvent, Standing
 from sync.core.work_items import BookingChange, EventChange, Source
 from tests.unit.values import BOOKING_ID, EVENT_ID, MAILBOX, NOW, a_booking_change, a_change, a_known_event, an_event
@@ -446,3 +458,19 @@ def test_the_webhook_of_our_own_deletion_is_an_echo(source: Source, fingerprint:
     item = a_booking_change(is_deleted=True, event_id=EVENT_ID, source=source)
     known = KnownBooking(booking_id=item.booking_id, fingerprint=fingerprint)
     assert judge_booking(item, known, NOW, Timing()) is verdict
+
+
+def test_an_event_that_we_have_just_made_may_be_missing_from_what_is_read() -> None:
+    with pytest.raises(UnknownAsYet) as caught:
+        doubt_absence(a_known_event(standing=Standing.LINKED, made_at=NOW), NOW + UNKNOWN_TO_READS - TICK)
+    assert caught.value.retry_after_seconds
+    assert caught.value.retry_after_seconds < UNKNOWN_TO_READS.total_seconds()
+
+
+@pytest.mark.parametrize("made_at", [None, NOW - UNKNOWN_TO_READS])
+def test_the_absence_of_any_other_event_is_believed(made_at: datetime | None) -> None:
+    doubt_absence(a_known_event(standing=Standing.LINKED, made_at=made_at), NOW)
+
+
+def test_the_absence_of_an_event_that_we_have_removed_again_is_believed() -> None:
+    doubt_absence(a_known_event(standing=Standing.ENDED, made_at=NOW), NOW)

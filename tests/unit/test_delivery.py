@@ -211,7 +211,14 @@ def test_an_event_that_was_moved_still_learns_that_its_visit_is_over(phase: Book
         pytest.param({"booking": a_booking(span=MOVED)}, SearchEvent(MAILBOX), id="moved: was it replaced?"),
         pytest.param(
             {"booking": a_booking(span=MOVED), "found": a_copy(span=MOVED_ELSEWHERE)},
-            AdoptEvent(a_copy(span=MOVED_ELSEWHERE), MOVED_ELSEWHERE, 2, Reason.EVENT_REPLACED, leftover=HOME),
+            AdoptEvent(
+                a_copy(span=MOVED_ELSEWHERE),
+                MOVED_ELSEWHERE,
+                2,
+                Reason.EVENT_REPLACED,
+                leftover=HOME,
+                loser=MOVED_ELSEWHERE,
+            ),
             id="moved, and a copy lives: it takes the place, to be moved next",
         ),
         pytest.param(
@@ -300,7 +307,7 @@ def test_a_cancelled_event_takes_no_place(link: Link | None) -> None:
         ),
         pytest.param(
             {"found": a_copy(span=MOVED)},
-            AdoptEvent(a_copy(span=MOVED), MOVED, 1, Reason.EVENT_FOUND),
+            AdoptEvent(a_copy(span=MOVED), MOVED, 1, Reason.EVENT_FOUND, loser=MOVED),
             id="one that is elsewhere is adopted where it is, and then moved",
         ),
         pytest.param(

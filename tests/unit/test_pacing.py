@@ -169,11 +169,30 @@ async def test_whoever_is_sent_away_is_told_a_moment_of_his_own() -> None:
 
 
 async def test_nobody_is_told_to_stay_away_for_more_than_ten_minutes() -> None:
-    process = await grown_up(30)
+    process = await grown_up(80)
     assert process.pace.learn(throttled(60))
-    waits = [await process.wait_when_sent_away() for _ in range(100)]
+    waits = [await process.wait_when_sent_away() for _ in range(200)]
     assert waits == sorted(waits)
     assert waits[-1] == 600
+
+
+async def test_a_process_that_hardly_calls_only_does_what_it_is_asked_when_it_is_refused() -> None:
+    """Found by a history: it slowed down so much that work which needs two calls never got its second turn."""
+    process = await grown_up(20)
+    assert process.pace.learn(throttled(3))
+    await process.be_served(50)
+    assert process.slept == [3.0]
+
+
+async def test_a_share_that_is_hardly_used_is_forgotten() -> None:
+    process = await grown_up()
+    assert process.pace.learn(throttled(2))
+    await process.be_served(2)
+    process.age(6)
+    await process.be_served(10)
+    before = len(process.slept)
+    await process.be_served(100)
+    assert len(process.slept) == before
 
 
 async def test_the_smaller_a_share_the_longer_others_are_waited_for() -> None:

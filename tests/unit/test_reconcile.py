@@ -820,3 +820,24 @@ def test_a_pair_says_what_became_of_its_event() -> None:
     """Else an event that nobody has read would count as gone."""
     with pytest.raises(TypeError, match="event"):
         Pair(mailbox_id=MAILBOX, event_id=EVENT_ID, booking=a_booking(), twin=ABSENT)  # type: ignore[call-arg]
+
+
+def test_an_event_that_was_named_before_ours_is_for_the_bookings_side_so_that_ours_goes() -> None:
+    """Else the link would be moved to it, and nothing would lead to ours any more."""
+    ours = a_link(event_id=COPY_ID, is_named=False)
+    decision = decide(a_live_pair(link=ours, booking=a_booking()), Policy())
+    assert decision == HandOver(BOOKING_ID, Reason.SUPERSEDED)
+
+
+def test_an_all_day_event_of_a_visit_that_is_somebody_elses_is_for_the_bookings_side_to_remove() -> None:
+    pair = a_live_pair(event=an_event(is_all_day=True), standing=Standing.LINKED, link=None)
+    assert decide(pair, Policy()) == ReadBooking()
+    elsewhere = a_booking(mailbox_id=OTHER_MAILBOX)
+    assert decide(replace(pair, booking=elsewhere), Policy()) == HandOver(BOOKING_ID, Reason.REASSIGNED)
+    assert decide(replace(pair, booking=a_booking()), Policy()) == LeaveAlone(Reason.ALL_DAY)
+
+
+@pytest.mark.parametrize("span", [AGREED, MOVED])
+def test_a_link_that_does_not_know_the_bookings_state_is_no_reason_not_to_read_it(span: TimeSpan) -> None:
+    pair = a_live_pair(event=an_event(span=span), link=a_link(booking_etag=""))
+    assert decide(pair, Policy()) == ReadBooking()
