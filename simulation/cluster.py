@@ -170,14 +170,15 @@ class Cluster:
                 continue
 
     async def _host(self, message: QueueMessage, shop: Shop) -> None:
-        if message.dequeue_count > MAXIMUM_DEQUEUE_COUNT:
+        has_poison = not message.queue.endswith(POISON_SUFFIX)  # What fails there comes back for ever.
+        if message.dequeue_count > MAXIMUM_DEQUEUE_COUNT and has_poison:
             self.queue.poison(message)
             return
         try:
             await self._handle(message, shop)
         except Exception as error:  # noqa: BLE001 - the host, too, catches everything
             self._tell(f"    {message.queue}: {error!r}")
-            if message.dequeue_count >= MAXIMUM_DEQUEUE_COUNT:
+            if message.dequeue_count >= MAXIMUM_DEQUEUE_COUNT and has_poison:
                 self.queue.poison(message)
             else:
                 self.queue.release(message, self._clock.now(), visibility_seconds=RETRY_VISIBILITY_SECONDS)

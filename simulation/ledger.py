@@ -40,7 +40,7 @@ class Story:
     """Of one visit. `agreed` are the times at which both sides were equal, with the number of that moment.
 
     `is_ended_in_dynamics` from when anybody ended it there until somebody opens it again, `is_deleted_in_outlook` from
-    when a person deleted its event until the app makes another; `is_ended_unasked` once the app ended it without both.
+    when a person deleted its event until the app makes another; `is_ended_unasked` once the app ended it by itself.
     """
 
     edits: list[Edit] = field(default_factory=list)

@@ -170,8 +170,7 @@ class Play:
         stage.tell("everything works again")
         cluster.weather.clear_up()
         await stage.rest()
-        is_unheard = any(act.deed is Deed.FILE for act in self._history.acts)  # Other calendars are not subscribed to.
-        if not is_unheard and not any(trouble.ill in LEFT_TO_SWEEPS for trouble in self._history.troubles):
+        if self._is_settled_by_push:
             self._report.broken += [f"before any sweep: {one}" for one in Claims(stage).broken_agreement()]
         for _ in range(MOST_PROBES):
             await cluster.maintain()
@@ -183,6 +182,13 @@ class Play:
         stage.tell("an administrator releases what is held, and replays what is buried")
         await self._look_after()
         await stage.rest()
+
+    @property
+    def _is_settled_by_push(self) -> bool:
+        """Whether nothing was left to a sweep, or to a person."""
+        is_unheard = any(act.deed is Deed.FILE for act in self._history.acts)  # Other calendars are not subscribed to.
+        is_lost = any(trouble.ill in LEFT_TO_SWEEPS for trouble in self._history.troubles)
+        return not is_unheard and not is_lost and not self._cluster.letters.letters
 
     async def _look_after(self) -> None:
         ports = self._cluster.shop_of(self._cluster.instances[0]).ports

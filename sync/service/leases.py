@@ -17,7 +17,7 @@ from sync.service.ports import Ports
 logger = logging.getLogger(__name__)
 
 BUSY_DELAY_SECONDS = 3.0
-"""How long an item waits whose event or booking another worker holds."""
+"""How long an item waits at least whose event or booking another worker holds."""
 
 
 async def known_event(address: EventAddress, ports: Ports) -> KnownEvent:
@@ -29,7 +29,7 @@ async def known_event(address: EventAddress, ports: Ports) -> KnownEvent:
 
 async def lease_event(known: KnownEvent, holder: str, now: datetime, ports: Ports, rules: Rules) -> KnownEvent:
     """Claim an event; its holder, back again, gets it at once. Raises `Busy`."""
-    _refuse_if_taken(known, holder, now)
+    _refuse_if_taken(known, holder, now, rules)
     try:
         return await ports.state.save_known_event(
             replace(known, leased_by=holder, leased_until=now + rules.timing.lease)
@@ -48,7 +48,7 @@ async def give_back_event(known: KnownEvent, ports: Ports) -> None:
 
 async def lease_booking(known: KnownBooking, holder: str, now: datetime, ports: Ports, rules: Rules) -> KnownBooking:
     """Claim a booking, and note that work on it has begun. Raises `Busy`."""
-    _refuse_if_taken(known, holder, now)
+    _refuse_if_taken(known, holder, now, rules)
     try:
         return await ports.state.save_known_booking(
             replace(known, leased_by=holder, leased_until=now + rules.timing.lease, is_unfinished=True)
@@ -65,9 +65,13 @@ async def give_back_booking(known: KnownBooking, ports: Ports) -> None:
         _note(error)
 
 
-def _refuse_if_taken(known: KnownEvent | KnownBooking, holder: str, now: datetime) -> None:
-    if known.leased_until is not None and known.leased_until > now and known.leased_by != holder:
-        raise Busy("Another worker is at it.", retry_after_seconds=BUSY_DELAY_SECONDS)
+def _refuse_if_taken(known: KnownEvent | KnownBooking, holder: str, now: datetime, rules: Rules) -> None:
+    if known.leased_until is None or known.leased_until <= now or known.leased_by == holder:
+        return
+    left = known.leased_until - now
+    # Who has held it for long is dead, in all likelihood: to ask again ever more seldom costs the fewest calls.
+    wait = min(rules.timing.lease - left, left)
+    raise Busy("Another worker is at it.", retry_after_seconds=max(wait.total_seconds(), BUSY_DELAY_SECONDS))
 
 
 def _note(error: SyncError) -> None:
