@@ -229,9 +229,10 @@ def both_at_once(stage: DemoStage, page: Page) -> Chapter:
     still = afterwards.graph_count + afterwards.dataverse_count
     page.holds(still == 0, f"and then nothing: {still} calls in the next {STILL_SECONDS:g} s", afterwards)
     entries = stage.journal(disputed.technician.mailbox_id, booking_id=disputed.booking_id)
-    lost = [entry for entry in entries if entry.reason == "both-sides-moved"]
-    page.holds(len(lost) == 1, "the journal keeps what lost", entries)
-    page.quote("journal", [f"{lost[0].action} ({lost[0].reason}): {lost[0].before} -> {lost[0].after}"])
+    told = [entry for entry in entries if entry.reason == "both-sides-moved"]
+    is_announced = {"overwriting"} < {entry.action for entry in told} and len({entry.before for entry in told}) == 1
+    page.holds(is_announced, "the journal keeps what lost, and said so before it was overwritten", entries)
+    page.quote("journal", [f"{told[0].action} ({told[0].reason}): {told[0].before} -> {told[0].after}"])
     return Chapter(name="both sides at once", played=tuple(stage.played[begin:]), dispatched=2, calls=calls)
 
 
