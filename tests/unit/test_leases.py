@@ -23,7 +23,7 @@ LEASE = Timing().lease
     ],
 )
 async def test_who_has_held_an_event_for_long_is_asked_ever_more_seldom(held_for: timedelta, wait: float) -> None:
-    """Found by a history (seed 26), in which a dead worker was waited for at the price of a read every three seconds."""
+    """Found by a history (seed 26), in which a dead worker was waited for at the price of a read all three seconds."""
     tenant = Tenant()
     now = tenant.clock.now()
     known = KnownEvent(mailbox_id="m", event_id="e", leased_by="another", leased_until=now + LEASE - held_for)
