@@ -18,6 +18,7 @@ from kiota_authentication_azure.azure_identity_authentication_provider import Az
 
 from bench.gauge import Gauge
 from bench.hosted_queues import HostedQueues
+from bench.unread_journal import UnreadJournal
 from local.dataverse.server import SWITCHES as DATAVERSE_SWITCHES
 from local.dataverse.server import DataverseSimulator
 from local.functions.queues import QueueListener, QueueMessage
@@ -43,7 +44,7 @@ from sync.service.intake import Door, answer_post
 from sync.service.ports import Ports
 from sync.service.upkeep import maintain_subscriptions
 from sync.settings import MAXIMUM_DEQUEUE_COUNT, Settings
-from tests.fakes import FakeDeadLetters, FakeJournal, FakeStateStore
+from tests.fakes import FakeDeadLetters, FakeStateStore
 
 BEGAN_AT = datetime(2026, 11, 18, 9, 0, tzinfo=UTC)
 
@@ -77,7 +78,7 @@ class BackfillStage:
         self.graph_gauge = Gauge(graph, self.clock, lane=_mailbox_of)
         self.dataverse_gauge = Gauge(dataverse, self.clock, lane=lambda _: "the app's user")
         self.queues = HostedQueues(self.clock.now, seconds=STORAGE_SECONDS)
-        self.state, self.journal, self.letters = FakeStateStore(), FakeJournal(), FakeDeadLetters()
+        self.state, self.journal, self.letters = FakeStateStore(), UnreadJournal(), FakeDeadLetters()
         for port in (self.state, self.journal, self.letters):
             port.before_each = _take_time
         self._settings = Settings.from_env(sample_settings())

@@ -126,13 +126,13 @@ class _UnpacedTransport(Transport):
     """As the app's was before it paced its calls: each item finds out by itself that it is too much."""
 
     @override
-    def new_pace(self, *, other_codes: Collection[str]) -> Pace:
-        return _NoPace(clock=self._clock, sleep=self._sleep, other_codes=other_codes)
+    def new_pace(self, *, most_at_once: int, crowd_codes: Collection[str]) -> Pace:
+        return _NoPace(clock=self._clock, sleep=self._sleep, most_at_once=most_at_once, crowd_codes=crowd_codes)
 
 
 class _NoPace(Pace):
     @override
-    async def wait_for_turn(self) -> None:
+    async def _wait_for_turn(self) -> None:
         """It is always somebody's turn."""
 
     @override

@@ -40,6 +40,8 @@ class _Usage:
 
     requests: deque[datetime] = field(default_factory=deque)
     charges: deque[tuple[datetime, float]] = field(default_factory=deque)
+    charged_seconds: float = 0.0
+    """The sum of `charges`, kept along: it is asked for with each request."""
     running: int = 0
     blocked_until: datetime | None = None
     reason: Refusal | None = None
@@ -67,13 +69,15 @@ class ServiceProtection:
     def charge(self, user: str, server: int, parts: int) -> None:
         """Book the run time of a request of so many parts (1, or the requests of a batch)."""
         seconds = parts * float(self._switchboard.switches["execution_seconds"])
-        self._usage[user, server].charges.append((self._switchboard.clock.now(), seconds))
+        usage = self._usage[user, server]
+        usage.charges.append((self._switchboard.clock.now(), seconds))
+        usage.charged_seconds += seconds
 
     def headers(self, user: str, server: int) -> dict[str, str]:
         """What is left, as the service's debug headers tell it."""
         switches, usage = self._switchboard.switches, self._usage[user, server]
         requests_left = max(0, switches["max_requests"] - len(usage.requests))
-        seconds_left = max(0.0, switches["max_execution_seconds"] - sum(seconds for _, seconds in usage.charges))
+        seconds_left = max(0.0, switches["max_execution_seconds"] - usage.charged_seconds)
         return {
             "x-ms-ratelimit-burst-remaining-xrm-requests": str(requests_left),
             "x-ms-ratelimit-time-remaining-xrm-requests": f"{seconds_left:,.2f}",
@@ -92,7 +96,7 @@ class ServiceProtection:
         while usage.requests and usage.requests[0] <= now - window:
             usage.requests.popleft()
         while usage.charges and usage.charges[0][0] <= now - window:
-            usage.charges.popleft()
+            usage.charged_seconds -= usage.charges.popleft()[1]
         if usage.running >= switches["max_concurrent"]:
             message = f"Number of concurrent requests exceeded the limit of {switches['max_concurrent']}."
             return Refusal(TOO_CONCURRENT, message, _CONCURRENCY_WAIT_SECONDS)
@@ -114,7 +118,7 @@ class ServiceProtection:
             message = f"Number of requests exceeded the limit of {limit} over time window of {seconds} seconds."
             free_at = usage.requests[0] + window if usage.requests else now + window
             return Refusal(TOO_MANY_REQUESTS, message, _seconds_until(free_at, now))
-        if sum(spent for _, spent in usage.charges) >= switches["max_execution_seconds"]:
+        if usage.charged_seconds >= switches["max_execution_seconds"]:
             message = (
                 "Combined execution time of incoming requests exceeded limit of "
                 f"{switches['max_execution_seconds'] * 1000:,.0f} milliseconds over time window of {seconds} seconds. "

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from local.dataverse import booking_rules, errors, registration_rules
-from local.dataverse.alternate_keys import refuse_duplicates
+from local.dataverse.alternate_keys import KeyIndex, refuse_duplicates
 from local.dataverse.definitions import Definitions
 from local.dataverse.schema import Column, Schema, Table, Value
 from local.dataverse.seed import fill
@@ -108,6 +108,7 @@ class DataverseWorld:
         """The environment as at start. Whoever listens stays and hears nothing of it."""
         self._rows: dict[str, dict[str, Row]] = {}
         self._tombstones: dict[str, dict[str, Tombstone]] = {}
+        self.key_index = KeyIndex()
         self.definitions = Definitions(build_schema(), self._rows, self._tombstones, self._undo, self.switchboard)
         self._version = _FIRST_VERSION
         self.oldest_delta_token = _FIRST_VERSION
@@ -334,6 +335,7 @@ class DataverseWorld:
         self._version += 1
         row = Row(row_id, self._version, MappingProxyType({**values, "versionnumber": self._version}))
         rows[row_id] = row
+        self.key_index.add(table, row)
 
         def undo() -> None:
             if previous is None:

@@ -9,9 +9,11 @@ protection API limits": let the server tell how much it can handle, and obey `Re
 """
 
 from collections import deque
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
+from sync.adapters.at_once import AtOnce
 from sync.core.errors import Throttled
 from sync.service.ports import Clock, Sleep
 
@@ -62,11 +64,12 @@ _MOST_DOUBLINGS = 20
 class Pace:
     """Turns to call one service as one user. Costs nothing until the service refuses for the first time."""
 
-    def __init__(self, *, clock: Clock, sleep: Sleep, other_codes: Collection[str] = ()) -> None:
-        """`other_codes` are those of refusals that no window is the reason of, such as too many calls at once."""
+    def __init__(self, *, clock: Clock, sleep: Sleep, most_at_once: int, crowd_codes: Collection[str]) -> None:
+        """`crowd_codes` are those of refusals whose reason is no window, but that too many calls are under way."""
+        self._at_once = AtOnce(most_at_once, clock=clock)
         self._clock = clock
         self._sleep = sleep
-        self._other_codes = other_codes
+        self._crowd_codes = crowd_codes
         self._served_at: deque[datetime] = deque()
         self._began_at = clock()
         self._share: float | None = None
@@ -74,13 +77,22 @@ class Pace:
         self._refusals = 0
         self._refused_at = self._closed_until = self._next_turn_at = self._told_at = datetime.min.replace(tzinfo=UTC)
 
-    async def wait_for_turn(self) -> None:
-        """Raises `Throttled` with the seconds to the next turn when that is not soon."""
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Inside, one call may be made. Raises `Throttled` with the seconds to the next turn when that is not soon.
+
+        The place comes before the turn: whoever waits for a place must see what those who have one are told.
+        """
+        async with self._at_once:
+            await self._wait_for_turn()
+            yield
+
+    async def _wait_for_turn(self) -> None:
         at = self._take_turn()
         if (seconds := (at - self._clock()).total_seconds()) > 0:
             await self._sleep(seconds)
         if self._closed_until > at:  # The service has refused somebody else meanwhile.
-            await self.wait_for_turn()
+            await self._wait_for_turn()
 
     def learn(self, outcome: object) -> bool:
         """Note what a call came to: an answer, or an error. Whether a refusal tells when the next turn is."""
@@ -92,9 +104,17 @@ class Pace:
             self._refusals = 0
             self._forget_unused_share(now)
             return False
-        if outcome.retry_after_seconds is None or outcome.code.lower() in self._other_codes:
+        is_crowded = outcome.code.lower() in self._crowd_codes
+        if is_crowded:
+            self._at_once.lessen()
+        if outcome.retry_after_seconds is None:
             return False
-        self._note_refusal(now, timedelta(seconds=outcome.retry_after_seconds))
+        wait = timedelta(seconds=outcome.retry_after_seconds)
+        if is_crowded or now < self._closed_until:
+            # No window is its reason, or it answers a call that was under way at the first refusal: wait, that is all.
+            self._closed_until = max(self._closed_until, now + wait)
+        else:
+            self._note_refusal(now, wait)
         return True
 
     def _forget_unused_share(self, now: datetime) -> None:
@@ -115,11 +135,11 @@ class Pace:
         self._refused_at = now
 
     def _learned_share(self, now: datetime) -> float:
+        if self._share is not None and self._refusals:
+            return self._share  # Nothing was served since the last refusal.
         if self._share is None or now - self._refused_at >= WINDOW:
             self._is_guessed = now - self._began_at < _YOUNG
             return _SHARE_OF_THE_YOUNG if self._is_guessed else max(len(self._served_at), _SMALLEST_SHARE)
-        if self._refusals:
-            return self._share  # Nothing was tried since the last refusal.
         # What was served since the last refusal is no whole window's.
         return max(self._share * (0.5 if self._is_guessed else _LOWERED), _SMALLEST_SHARE)
 

@@ -10,6 +10,7 @@ adopted. Where it is not, as when an event is created, only what the service ref
 import json
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -103,9 +104,9 @@ class Transport:
         self._sleep = sleep
         self._random = random
 
-    def new_pace(self, *, other_codes: Collection[str]) -> Pace:
+    def new_pace(self, *, most_at_once: int, crowd_codes: Collection[str]) -> Pace:
         """See `Pace`; on this transport's clock."""
-        return Pace(clock=self._clock, sleep=self._sleep, other_codes=other_codes)
+        return Pace(clock=self._clock, sleep=self._sleep, most_at_once=most_at_once, crowd_codes=crowd_codes)
 
     async def call(
         self,
@@ -123,10 +124,9 @@ class Transport:
         one that is too far away is a `Throttled`, too.
         """
         for attempt in range(1, attempts + 1):
-            if pace is not None:
-                await pace.wait_for_turn()
-            count_call(operation)
-            outcome = await self._attempt(operation, send)
+            async with pace.turn() if pace else nullcontext():
+                count_call(operation)
+                outcome = await self._attempt(operation, send)
             is_paced = pace is not None and pace.learn(outcome)
             if isinstance(outcome, Answer):
                 return outcome
