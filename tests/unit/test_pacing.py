@@ -158,12 +158,12 @@ def test_forty_processes_that_begin_at_once_learn_how_many_calls_may_be_under_wa
     async def main() -> Service:
         clock = LoopClock(START)
         service = Service(clock, 6_000)
-        await Processes(40, clock, service).work(per_second=1_000, seconds=8)
+        await Processes(40, clock, service).work(per_second=600, seconds=16)
         return service
 
     service = run_virtually(main())
-    assert service.served > 2_500
-    assert 0 < service.refused < 40 * 16
+    assert service.served > 2_000
+    assert 0 < service.refused < 40 * 16, service.served
 
 
 async def test_nobody_waits_before_the_service_has_refused_for_being_called_too_often() -> None:
