@@ -1,6 +1,6 @@
 """What the first day of a company costs: a backfill of thousands of bookings, against the services' limits.
 
-It runs on virtual time (see `backfill_stage`), once for each number of instances, in processes side by side: nothing
+It runs on virtual time (see `backfill_stage`), once for each fleet of instances, in processes side by side: nothing
 that is measured depends on the machine but the computing time. The command is the administrator's own.
 """
 
@@ -44,6 +44,14 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fleet:
+    """The instances of the app, which unless they are `is_paced` call as if nobody had refused them before."""
+
+    instances: int
+    is_paced: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Backfill:
     """One backfill. `left` is what it left undone, `restarts` how often its command had to be given again.
 
@@ -51,7 +59,7 @@ class Backfill:
     `cpu_seconds` are real, and those of the simulators, too.
     """
 
-    instances: int
+    fleet: Fleet
     mailboxes: int
     bookings: int
     left: int
@@ -63,23 +71,24 @@ class Backfill:
     dataverse: Load
 
 
-def measure_backfills(*, mailboxes: int, visits: int, instances: Sequence[int]) -> list[Backfill]:
-    """A backfill of `visits` bookings in each of so many mailboxes, for each number of instances.
+def measure_backfills(*, mailboxes: int, visits: int, fleets: Sequence[Fleet]) -> list[Backfill]:
+    """A backfill of `visits` bookings in each of so many mailboxes, by each fleet.
 
     Raises `MeasurementFailed` when a booking ends without its event or with two, or somebody gets a mail.
     """
     company = Company.of(mailboxes, visits=visits)
-    with open_pool(len(instances)) as pool:
-        return pool.starmap(measure_backfill, [(company, number) for number in instances])
+    with open_pool(len(fleets)) as pool:
+        return pool.starmap(measure_backfill, [(company, fleet) for fleet in fleets], chunksize=1)
 
 
-def measure_backfill(company: Company, instances: int) -> Backfill:
+def measure_backfill(company: Company, fleet: Fleet) -> Backfill:
     """One backfill, in this process. Raises `MeasurementFailed`."""
-    return run_virtually(_measure(company, instances))
+    return run_virtually(_measure(company, fleet))
 
 
-async def _measure(company: Company, instances: int) -> Backfill:
-    stage = BackfillStage(instances=instances, mailboxes=tuple(one.mailbox_id for one in company.technicians))
+async def _measure(company: Company, fleet: Fleet) -> Backfill:
+    mailboxes = tuple(one.mailbox_id for one in company.technicians)
+    stage = BackfillStage(instances=fleet.instances, mailboxes=mailboxes, is_paced=fleet.is_paced)
     company.hire(stage.graph.world, stage.dataverse.world)
     async with stage:
         await stage.subscribe()
@@ -100,7 +109,7 @@ async def _measure(company: Company, instances: int) -> Backfill:
     switches = stage.dataverse.switchboard.switches
     served = sum(dataverse.calls.values()) - dataverse.refused
     return Backfill(
-        instances=instances,
+        fleet=fleet,
         mailboxes=len(company.technicians),
         bookings=company.bookings,
         left=left,

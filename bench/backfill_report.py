@@ -1,11 +1,11 @@
-"""The backfill as findings, a column for each number of instances. It measures nothing."""
+"""The backfill as findings, a column for each fleet of instances. It measures nothing."""
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
 
 from bench.app_process import AppProcess, measure_app_process
-from bench.backfill import PATIENCE, Backfill, Load, measure_backfills
+from bench.backfill import PATIENCE, Backfill, Fleet, Load, measure_backfills
 from bench.backfill_stage import SERVICE_SECONDS, STORAGE_SECONDS
 from bench.findings import Findings, Part, Row, Table, times
 
@@ -19,7 +19,8 @@ NOTE = f"""\
 Real: the command, the app's use cases and clients, the host's listener with the app's host.json (up to 24 messages at \
 once in an instance), the simulators and their limits. Modelled: a call to Graph or Dataverse takes \
 {SERVICE_SECONDS * 1000:.0f} ms, an operation on queues and tables, which are in memory, \
-{STORAGE_SECONDS * 1000:.0f} ms; Dataverse has one web server; computing takes no time. Computing is real, and the \
+{STORAGE_SECONDS * 1000:.0f} ms; Dataverse has one web server; computing takes no time. Unpaced: as the app was before \
+it learnt from refusals how fast it may go on. Computing is real, and the \
 simulators' own is in it."""
 
 RATIO_TO = """\
@@ -29,17 +30,26 @@ and the services' limits."""
 type Fact = tuple[str, Callable[[Backfill], str]]
 
 
-def measure(*, mailboxes: int, instances: Sequence[int], weeks: int) -> Findings:
+def measure(*, mailboxes: int, fleets: Sequence[Fleet], weeks: int) -> Findings:
     """A company's first day, and so many weeks of the sample's visits on real parts."""
-    measured = measure_backfills(mailboxes=mailboxes, visits=VISITS, instances=instances)
+    measured = measure_backfills(mailboxes=mailboxes, visits=VISITS, fleets=fleets)
     process = measure_app_process(weeks=weeks)
     return Findings(tables=(_table(measured, process),), sentence=_sentence(measured))
 
 
 PART = Part(
     name="backfill",
-    thorough=partial(measure, mailboxes=200, instances=(1, MAXIMUM_INSTANCES), weeks=2),
-    quick=partial(measure, mailboxes=8, instances=(1, 2), weeks=1),
+    thorough=partial(
+        measure,
+        mailboxes=200,
+        fleets=(
+            Fleet(instances=1),
+            Fleet(instances=MAXIMUM_INSTANCES),
+            Fleet(instances=MAXIMUM_INSTANCES, is_paced=False),
+        ),
+        weeks=2,
+    ),
+    quick=partial(measure, mailboxes=8, fleets=(Fleet(instances=1), Fleet(instances=2)), weeks=1),
 )
 
 
@@ -47,7 +57,7 @@ def _table(measured: Sequence[Backfill], process: AppProcess | None) -> Table:
     one = measured[0]
     return Table(
         title=f"Backfill of {one.bookings:,} bookings in {one.mailboxes:,} mailboxes",
-        columns=("", *map(_instances, measured)),
+        columns=("", *map(_fleet, measured)),
         rows=tuple(Row(cells=(name, *map(show, measured))) for name, show in _facts(measured)),
         ratio_to=RATIO_TO,
         note=f"{NOTE}\n{_process_sentence(process)}",
@@ -99,8 +109,9 @@ def _minutes(seconds: float) -> str:
     return f"{timedelta(seconds=round(seconds)) // timedelta(minutes=1)}:{round(seconds) % 60:02} min"
 
 
-def _instances(one: Backfill) -> str:
-    return f"{one.instances} instance{'s' if one.instances > 1 else ''}"
+def _fleet(one: Backfill) -> str:
+    number = one.fleet.instances
+    return f"{number} instance{'s' if number > 1 else ''}{'' if one.fleet.is_paced else ', unpaced'}"
 
 
 def _process_sentence(process: AppProcess | None) -> str:
@@ -115,7 +126,7 @@ def _process_sentence(process: AppProcess | None) -> str:
 
 def _sentence(measured: Sequence[Backfill]) -> str:
     parts = [
-        f"{_time(one)} on {_instances(one)}, {times(one.seconds / one.least_seconds)} what Dataverse's limit allows, "
+        f"{_time(one)} on {_fleet(one)}, {times(one.seconds / one.least_seconds)} what Dataverse's limit allows, "
         f"{one.graph.refused + one.dataverse.refused:,} refused calls"
         for one in measured
     ]

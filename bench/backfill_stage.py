@@ -18,6 +18,7 @@ from kiota_authentication_azure.azure_identity_authentication_provider import Az
 
 from bench.gauge import Gauge
 from bench.hosted_queues import HostedQueues
+from bench.unpaced import UnpacedTransport
 from bench.unread_journal import UnreadJournal
 from local.dataverse.server import SWITCHES as DATAVERSE_SWITCHES
 from local.dataverse.server import DataverseSimulator
@@ -67,7 +68,9 @@ HANDLERS: Mapping[str, Callable[[str, int, int, Workshop], Awaitable[None]]] = {
 class BackfillStage:
     """An asynchronous context, within `run_virtually`; inside it, the app is at work."""
 
-    def __init__(self, *, instances: int, mailboxes: tuple[str, ...]) -> None:
+    def __init__(self, *, instances: int, mailboxes: tuple[str, ...], is_paced: bool = True) -> None:
+        """Unless it `is_paced`, the app calls as if nobody had refused it before."""
+        self._is_paced = is_paced
         self.clock = LoopClock(BEGAN_AT)
         self.graph = GraphSimulator(today=BEGAN_AT.date(), clock=self.clock, door=self)
         board = Switchboard(switches=DATAVERSE_SWITCHES, clock=self.clock)
@@ -123,7 +126,8 @@ class BackfillStage:
         return DataverseClient(http, clock=self.clock.now)
 
     def _transport(self, classify: Classify, seed: int) -> Transport:
-        return Transport(classify=classify, clock=self.clock.now, sleep=asyncio.sleep, random=Random(seed))
+        kind = Transport if self._is_paced else UnpacedTransport
+        return kind(classify=classify, clock=self.clock.now, sleep=asyncio.sleep, random=Random(seed))
 
     def _listen(self, queue: str, shop: Workshop, settings: QueueSettings) -> QueueListener:
         async def process(message: QueueMessage, body: bytes) -> bool:

@@ -4,9 +4,8 @@ It is the stage of the backfill with Dataverse's webhooks besides, and with visi
 """
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from random import Random
 from typing import Any, Self, override
 
 import httpx
@@ -20,9 +19,7 @@ from local.switchboard import PERSON_TOKEN
 from sync.adapters.dataverse_http import DataverseHttp, open_http
 from sync.adapters.dataverse_setup import DataverseSetup
 from sync.adapters.dataverse_wire import classify_dataverse_failure
-from sync.adapters.pacing import Pace
 from sync.adapters.static_token import StaticTokenCredential
-from sync.adapters.transport import Classify, Transport
 from sync.core.registration import plan_setup, wanted_parts
 from sync.core.webhooks import WEBHOOK_SECRET_HEADER
 from sync.service.installing import install
@@ -43,9 +40,9 @@ class StreamStage(BackfillStage):
         dataverse_switches: Mapping[str, Any] | None = None,
         is_paced: bool = True,
     ) -> None:
-        """`settle_seconds` None: as it is by default. Unless it `is_paced`, the app calls as if nobody had refused."""
-        self._is_paced = is_paced
-        super().__init__(instances=instances, mailboxes=tuple(one.mailbox_id for one in company.technicians))
+        """`settle_seconds` None: as it is by default."""
+        mailboxes = tuple(one.mailbox_id for one in company.technicians)
+        super().__init__(instances=instances, mailboxes=mailboxes, is_paced=is_paced)
         self.dataverse.door = _WebhookDoor(self)
         self.dataverse.switchboard.set_switches(dict(dataverse_switches or {}))
         self.company = company
@@ -55,12 +52,6 @@ class StreamStage(BackfillStage):
     @override
     def _open_door(self) -> Door:
         return replace(super()._open_door(), webhook_secrets=self._settings.webhook_secrets)
-
-    @override
-    def _transport(self, classify: Classify, seed: int) -> Transport:
-        if self._is_paced:
-            return super()._transport(classify, seed)
-        return _UnpacedTransport(classify=classify, clock=self.clock.now, sleep=asyncio.sleep, random=Random(seed))
 
     async def post_webhook(self, body: bytes, secret: str | None) -> int:
         """The app's HTTP function for webhooks, as Dataverse sees it."""
@@ -120,24 +111,6 @@ class StreamStage(BackfillStage):
             done=lambda _: None,
             waiting=lambda _: None,
         )
-
-
-class _UnpacedTransport(Transport):
-    """As the app's was before it paced its calls: each item finds out by itself that it is too much."""
-
-    @override
-    def new_pace(self, *, most_at_once: int, crowd_codes: Collection[str]) -> Pace:
-        return _NoPace(clock=self._clock, sleep=self._sleep, most_at_once=most_at_once, crowd_codes=crowd_codes)
-
-
-class _NoPace(Pace):
-    @override
-    async def _wait_for_turn(self) -> None:
-        """It is always somebody's turn."""
-
-    @override
-    def learn(self, outcome: object) -> bool:
-        return False
 
 
 class _WebhookDoor:

@@ -14,7 +14,7 @@ import pytest
 
 from bench.__main__ import DOCUMENT
 from bench.acknowledging import OTHER_FUNCTIONS
-from bench.backfill import measure_backfill
+from bench.backfill import Fleet, measure_backfill
 from bench.calls import compare_bursts, compare_kinds, measure_dispatches
 from bench.company import Company
 from bench.crossings import dispatches_in_turn, event_moves
@@ -173,7 +173,7 @@ async def test_changes_on_either_side_are_timed_until_the_other_shows_them(world
 
 
 def test_a_backfill_makes_each_event_by_five_calls_and_is_counted_whole() -> None:
-    measured = measure_backfill(Company.of(4, visits=5), 1)
+    measured = measure_backfill(Company.of(4, visits=5), Fleet(instances=1))
     assert (measured.bookings, measured.left, measured.restarts) == (20, 0, 0)
     assert measured.graph.calls == {"event.search": 20, "calendarView.list": 20, "event.create": 20}
     assert measured.dataverse.calls == {
