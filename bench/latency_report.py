@@ -132,6 +132,6 @@ def _sentence(measured: Sequence[Latency]) -> str:
     ]
     ten = times(MICROSOFT_SYNC_SECONDS / measured[0].to_outlook.percentile(95))
     return (
-        f"p95 to Dynamics and to Outlook at {_load(measured[0])}: {'; '.join(parts)}. Microsoft's sync to Outlook takes "
-        f"10 to 15 minutes: {ten} the first p95, or more"
+        f"p95 to Dynamics and to Outlook at {_load(measured[0])}: {'; '.join(parts)}. Microsoft's sync to Outlook "
+        f"takes 10 to 15 minutes: {ten} the first p95, or more"
     )
