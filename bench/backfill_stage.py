@@ -14,7 +14,6 @@ from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
-from kiota_authentication_azure.azure_identity_authentication_provider import AzureIdentityAuthenticationProvider
 
 from bench.gauge import Gauge
 from bench.hosted_queues import HostedQueues
@@ -27,16 +26,11 @@ from local.functions.settings import QueueSettings, read_host_settings
 from local.graph.door import DoorAnswer
 from local.graph.server import build_app
 from local.graph.simulator import GraphSimulator
-from local.switchboard import APP_TOKEN, Fault, Switchboard
+from local.switchboard import Fault, Switchboard
 from local.virtual_time import LoopClock
+from local.wiring import Wiring
 from local.world import ROOT, sample_settings
-from sync.adapters.dataverse import DataverseClient
-from sync.adapters.dataverse_http import DataverseHttp, open_http
-from sync.adapters.dataverse_wire import classify_dataverse_failure
-from sync.adapters.graph import GraphClient, open_graph
-from sync.adapters.graph_wire import classify_graph_failure
-from sync.adapters.static_token import StaticTokenCredential
-from sync.adapters.transport import Classify, Transport
+from sync.adapters.transport import Transport
 from sync.bootstrap import Workshop
 from sync.core.notifications import accept_changes, accept_lifecycle
 from sync.core.work import BOOKING_CHANGES_QUEUE, EVENT_CHANGES_QUEUE, MAILBOX_TASKS_QUEUE, POISON_SUFFIX
@@ -94,9 +88,19 @@ class BackfillStage:
 
     def open_shop(self, number: int) -> Workshop:
         """What one more process works with: clients of its own, over the storage of all."""
+        wiring = Wiring(
+            graph=self.graph_gauge,
+            dataverse=self.dataverse_gauge,
+            secret=self._settings.client_state_secrets[0],
+            clock=self.clock.now,
+            sleep=asyncio.sleep,
+            random=Random(number),
+            subscriptions=self._rules.subscriptions,
+            transport=Transport if self._is_paced else UnpacedTransport,
+        )
         ports = Ports(
-            calendar=self._calendar(number),
-            bookings=self._bookings(number),
+            calendar=wiring.open_calendar(),
+            bookings=wiring.open_bookings(),
             state=self.state,
             journal=self.journal,
             dead_letters=self.letters,
@@ -105,29 +109,6 @@ class BackfillStage:
             new_id=self._new_id,
         )
         return Workshop(ports=ports, rules=self._rules)
-
-    def _calendar(self, seed: int) -> GraphClient:
-        return open_graph(
-            AzureIdentityAuthenticationProvider(StaticTokenCredential(APP_TOKEN), scopes=["local"]),
-            self._transport(classify_graph_failure, seed),
-            url=self._settings.graph_url,
-            subscriptions=self._rules.subscriptions,
-            secret=self._settings.client_state_secrets[0],
-            http_transport=self.graph_gauge,
-        )
-
-    def _bookings(self, seed: int) -> DataverseClient:
-        http = DataverseHttp(
-            open_http(transport=self.dataverse_gauge),
-            StaticTokenCredential(APP_TOKEN),
-            self._transport(classify_dataverse_failure, seed),
-            url=self._settings.dataverse_url,
-        )
-        return DataverseClient(http, clock=self.clock.now)
-
-    def _transport(self, classify: Classify, seed: int) -> Transport:
-        kind = Transport if self._is_paced else UnpacedTransport
-        return kind(classify=classify, clock=self.clock.now, sleep=asyncio.sleep, random=Random(seed))
 
     def _listen(self, queue: str, shop: Workshop, settings: QueueSettings) -> QueueListener:
         async def process(message: QueueMessage, body: bytes) -> bool:

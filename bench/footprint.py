@@ -24,7 +24,7 @@ from random import Random
 from bench.errors import MeasurementFailed
 from bench.quiet_services import QuietServices
 from local.sample import guid
-from local.switchboard import APP_TOKEN, WorldClock
+from local.switchboard import WorldClock
 from local.world import ROOT, sample_settings
 from sync.bootstrap import Workshop
 from sync.core.work import item_to_text
@@ -98,39 +98,26 @@ class Backlog:
 
 def open_shop(services: QuietServices, backlog: Backlog, clock: WorldClock) -> Workshop:
     """The app's workshop, on stand-ins for the network, storage and time."""
-    from kiota_authentication_azure.azure_identity_authentication_provider import AzureIdentityAuthenticationProvider
-
     from bench.unread_journal import UnreadJournal
+    from local.wiring import Wiring
     from sync import bootstrap
-    from sync.adapters.dataverse import DataverseClient
-    from sync.adapters.dataverse_http import DataverseHttp, open_http
-    from sync.adapters.dataverse_wire import classify_dataverse_failure
-    from sync.adapters.graph import open_graph
-    from sync.adapters.graph_wire import classify_graph_failure
-    from sync.adapters.static_token import StaticTokenCredential
-    from sync.adapters.transport import Classify, Transport
     from tests.fakes import FakeDeadLetters, FakeStateStore
 
-    def transport(classify: Classify) -> Transport:
-        return Transport(classify=classify, clock=clock.now, sleep=asyncio.sleep, random=Random(0))
-
-    shop, settings, credential = bootstrap.workshop(), bootstrap.settings(), StaticTokenCredential(APP_TOKEN)
-    calendar = open_graph(
-        AzureIdentityAuthenticationProvider(credential, scopes=["local"]),
-        transport(classify_graph_failure),
-        url=settings.graph_url,
-        subscriptions=shop.rules.subscriptions,
+    shop, settings = bootstrap.workshop(), bootstrap.settings()
+    wiring = Wiring(
+        graph=services,
+        dataverse=services,
         secret=settings.client_state_secrets[0],
-        http_transport=services,
-    )
-    http = DataverseHttp(
-        open_http(transport=services), credential, transport(classify_dataverse_failure), url=settings.dataverse_url
+        clock=clock.now,
+        sleep=asyncio.sleep,
+        random=Random(0),
+        subscriptions=shop.rules.subscriptions,
     )
     numbers = count(1)
     ports = replace(
         shop.ports,
-        calendar=calendar,
-        bookings=DataverseClient(http, clock=clock.now),
+        calendar=wiring.open_calendar(),
+        bookings=wiring.open_bookings(),
         state=FakeStateStore(),
         journal=UnreadJournal(),
         dead_letters=FakeDeadLetters(),

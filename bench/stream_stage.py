@@ -6,6 +6,7 @@ It is the stage of the backfill with Dataverse's webhooks besides, and with visi
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
+from random import Random
 from typing import Any, Self, override
 
 import httpx
@@ -20,6 +21,7 @@ from sync.adapters.dataverse_http import DataverseHttp, open_http
 from sync.adapters.dataverse_setup import DataverseSetup
 from sync.adapters.dataverse_wire import classify_dataverse_failure
 from sync.adapters.static_token import StaticTokenCredential
+from sync.adapters.transport import Transport
 from sync.core.registration import plan_setup, wanted_parts
 from sync.core.webhooks import WEBHOOK_SECRET_HEADER
 from sync.service.installing import install
@@ -96,7 +98,7 @@ class StreamStage(BackfillStage):
         http = DataverseHttp(
             open_http(transport=transport),
             StaticTokenCredential(PERSON_TOKEN),
-            self._transport(classify_dataverse_failure, 0),
+            Transport(classify=classify_dataverse_failure, clock=self.clock.now, sleep=asyncio.sleep, random=Random(0)),
             url=self._settings.dataverse_url,
         )
         environment = DataverseSetup(http, secret=self._settings.webhook_secrets[0])

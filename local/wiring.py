@@ -39,6 +39,8 @@ class Wiring:
     sleep: Callable[[float], Awaitable[None]]
     random: Random
     subscriptions: SubscriptionPolicy = SUBSCRIPTIONS
+    transport: type[Transport] = Transport
+    """Another one for comparisons."""
 
     def open_calendar(self) -> GraphClient:
         return open_graph(
@@ -60,4 +62,4 @@ class Wiring:
         return DataverseClient(http, clock=self.clock)
 
     def _transport(self, classify: Classify) -> Transport:
-        return Transport(classify=classify, clock=self.clock, sleep=self.sleep, random=self.random)
+        return self.transport(classify=classify, clock=self.clock, sleep=self.sleep, random=self.random)
