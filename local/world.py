@@ -173,7 +173,7 @@ class LocalWorld:
 
     def run_function(self, name: str) -> None:
         """Run a timer function now; it is under way when this returns."""
-        reply = httpx.post(f"{self.functions_url}/admin/functions/{name}", json={"input": ""}, trust_env=False)
+        reply = _request("POST", f"{self.functions_url}/admin/functions/{name}", json={"input": ""})
         reply.raise_for_status()
 
     def run_command(self, *words: str) -> str:
@@ -210,7 +210,7 @@ class LocalWorld:
 
     def _subscriptions(self) -> list[object]:
         headers = {"Authorization": f"Bearer {APP_TOKEN}"}
-        reply = httpx.get(f"{self.graph_url}/v1.0/subscriptions", headers=headers, trust_env=False)
+        reply = _request("GET", f"{self.graph_url}/v1.0/subscriptions", headers=headers)
         subscriptions: list[object] = reply.raise_for_status().json()["value"]
         return subscriptions
 
@@ -261,17 +261,17 @@ class LocalWorld:
 
     @staticmethod
     def _state(url: str, **query: str) -> dict[str, Any]:
-        state: dict[str, Any] = httpx.get(f"{url}/_control/state", params=query, trust_env=False).json()
+        state: dict[str, Any] = _request("GET", f"{url}/_control/state", params=query).json()
         return state
 
     def calls(self) -> dict[str, dict[str, dict[str, int]]]:
         """Calls served since `clear_calls`: by service, by caller, by kind."""
         services = {"graph": self.graph_url, "dataverse": self.dataverse_url}
-        return {name: httpx.get(f"{url}/_control/calls", trust_env=False).json() for name, url in services.items()}
+        return {name: _request("GET", f"{url}/_control/calls").json() for name, url in services.items()}
 
     def clear_calls(self) -> None:
         for url in (self.graph_url, self.dataverse_url):
-            httpx.delete(f"{url}/_control/calls", trust_env=False).raise_for_status()
+            _request("DELETE", f"{url}/_control/calls").raise_for_status()
 
     def first_failed(self) -> Child | None:
         """A part that has ended without having been asked to."""
@@ -289,6 +289,9 @@ class LocalWorld:
 
 _NOTICE_SECONDS = 0.5
 """How soon a part that has ended is known to have."""
+
+_PATIENCE_SECONDS = 30.0
+"""A machine may be busy with much else."""
 
 _STAGES: tuple[tuple[Part, ...], ...] = (("azurite", "graph", "dataverse"), ("functions",))
 
@@ -313,3 +316,8 @@ def _answers(url: str) -> bool:
         return httpx.get(url, timeout=2, trust_env=False).is_success
     except httpx.HTTPError:
         return False
+
+
+def _request(method: str, url: str, **options: Any) -> httpx.Response:
+    """One request to a part of the world, past any proxy."""
+    return httpx.request(method, url, timeout=_PATIENCE_SECONDS, trust_env=False, **options)
