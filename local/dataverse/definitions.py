@@ -1,6 +1,6 @@
 """The definitions of one environment: how they change, and what a change does to the rows.
 
-Three switches speak of the booking table as an administrator would find it: `app_columns_installed`,
+Three switches speak of the product's definitions as an administrator would find it: `app_columns_installed`,
 `change_tracking_enabled`, `event_key_index_status`. Each takes effect when it is set, and what requests do to the
 definitions afterwards stands until it is set anew. The index of a new key is built within `key_index_seconds` of the
 switchboard's clock. Source: Dataverse documentation, "Work with alternate keys".
@@ -13,6 +13,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from local.dataverse.answer_table import ANSWER, with_answers
 from local.dataverse.app_columns import EVENT_KEY, with_app_columns, without_app_columns
 from local.dataverse.booking_rules import BOOKING
 from local.dataverse.schema import AlternateKey, IndexStatus, Schema, Table
@@ -29,7 +30,8 @@ DEFINITION_SWITCHES: Mapping[str, Any] = {
 }
 """Switches of definitions and rights with their defaults.
 
-`app_columns_installed`: whether the booking table has the product's columns and key, and change tracking is on.
+`app_columns_installed`: whether the booking table has the product's columns and key, change tracking is on, and the
+table of attendees' answers is there.
 `key_index_seconds`: how long the index of a new or reactivated key takes: it is pending, then in progress, then active,
 or failed if rows are equal in it.
 `denied_privileges`: privileges that the app's user lacks, such as "prvReadBookableResourceBooking"; with "global:"
@@ -86,11 +88,14 @@ class Definitions:
 
     def drop(self, name: str) -> None:
         """Remove a table and its rows, inside a transaction."""
-        table, rows, tombstones = self._schema[name], self._rows.pop(name), self._tombstones.pop(name)
+        before = list(self._schema.tables())
+        rows, tombstones = self._rows.pop(name), self._tombstones.pop(name)
+        self._disconnect(name)
         self._schema.drop(name)
 
         def undo() -> None:
-            self._schema.put(table)
+            for table in before:
+                self._schema.put(table)
             self._rows[name], self._tombstones[name] = rows, tombstones
 
         self._undo.append(undo)
@@ -120,12 +125,31 @@ class Definitions:
         if "app_columns_installed" in changed:
             booking = self._schema[BOOKING]
             self._put(with_app_columns(booking) if is_installed else without_app_columns(booking))
+            self._install_answers(is_installed=is_installed)
             changed = set(followed) if is_installed else set()
         if "change_tracking_enabled" in changed:
             self._put(replace(self._schema[BOOKING], change_tracking_enabled=wanted["change_tracking_enabled"]))
         if "event_key_index_status" in changed:
             self._building.pop((BOOKING, EVENT_KEY), None)
             self._set_status(BOOKING, EVENT_KEY, wanted["event_key_index_status"])
+
+    def _install_answers(self, *, is_installed: bool) -> None:
+        """Like the columns of the booking table, and with them."""
+        is_there = self._schema.find(ANSWER) is not None
+        if is_installed and not is_there:
+            for table in with_answers(list(self._schema.tables())):
+                self._put(table)
+        elif is_there and not is_installed:
+            self._disconnect(ANSWER)
+            self._schema.drop(ANSWER)
+            del self._rows[ANSWER], self._tombstones[ANSWER]
+
+    def _disconnect(self, name: str) -> None:
+        """Take the collections of a table's rows off the tables that they belong to."""
+        for other in list(self._schema.tables()):
+            collections = tuple(one for one in other.collections if one.table != name)
+            if collections != other.collections:
+                self._schema.put(replace(other, collections=collections))
 
     def _build_indexes(self) -> None:
         seconds, now = self._switchboard.switches["key_index_seconds"], self._switchboard.clock.now()

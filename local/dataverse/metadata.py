@@ -42,7 +42,7 @@ def _children(schema: Schema, table: Table, collection: str) -> list[Definition]
         case "Keys":
             return [key_definition(table, key) for key in table.keys]
         case "ManyToOneRelationships":
-            return [lookup_definition(schema, table, column) for column in table.navigations.values()]
+            return [lookup_definition(schema, table, navigation) for navigation in table.navigations]
     raise errors.no_such_property(collection, "EntityMetadata")
 
 

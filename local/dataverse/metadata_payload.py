@@ -1,8 +1,8 @@
 """The body of a metadata request as columns, keys and tables, held against what the service accepts.
 
-Strings, memos, whole numbers, booleans and times are modelled; of times only those that are stored as UTC. Labels are
-read in one language. Source: Dataverse documentation, "Create and update column definitions using the Web API", "Create
-and update table definitions using the Web API", "Work with alternate keys".
+Strings, memos, whole numbers, booleans, choices and times are modelled; of times only those that are stored as UTC.
+Labels are read in one language. Source: Dataverse documentation, "Create and update column definitions using the Web
+API", "Create and update table definitions using the Web API", "Work with alternate keys".
 """
 
 from collections.abc import Callable, Mapping
@@ -236,6 +236,16 @@ def _read_boolean(body: Definition, column: Column) -> Column:
     return replace(column, choices=choices, default=_read(body, "DefaultValue", bool, False))
 
 
+def _read_choice(body: Definition, column: Column) -> Column:
+    options = _read(body, "OptionSet", dict, {})
+    if options.get("IsGlobal") is not False or options.get("OptionSetType") != "Picklist":
+        raise errors.not_modelled("choices whose OptionSet is not a local one of the type Picklist")
+    choices = {_read(one, "Value", int, -1): read_label(one, "Label") for one in _read(options, "Options", list, [])}
+    if not choices or -1 in choices or not all(choices.values()):
+        raise invalid("Each of the Options of a choice needs a Value and a Label.")
+    return replace(column, choices=choices)
+
+
 def _read_time(body: Definition, column: Column) -> Column:
     time_format, behavior = body.get("Format", "DateAndTime"), _value_of(body, "DateTimeBehavior") or "UserLocal"
     if time_format not in ("DateAndTime", "DateOnly") or behavior not in (
@@ -254,6 +264,7 @@ _READERS: Mapping[str, tuple[ColumnType, AbstractSet[str], Callable[[Definition,
     "MemoAttributeMetadata": (ColumnType.MEMO, {"MaxLength", "Format", "FormatName"}, _read_memo),
     "IntegerAttributeMetadata": (ColumnType.INTEGER, {"MinValue", "MaxValue", "Format"}, _read_integer),
     "BooleanAttributeMetadata": (ColumnType.BOOLEAN, {"DefaultValue", "OptionSet"}, _read_boolean),
+    "PicklistAttributeMetadata": (ColumnType.CHOICE, {"OptionSet"}, _read_choice),
     "DateTimeAttributeMetadata": (ColumnType.DATE_TIME, {"Format", "DateTimeBehavior"}, _read_time),
 }
 

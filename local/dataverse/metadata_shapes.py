@@ -33,6 +33,10 @@ def key_id(table: Table, key: AlternateKey) -> str:
     return _metadata_id(table.name, key.schema_name)
 
 
+def relationship_id(table: Table, navigation: str) -> str:
+    return _metadata_id(table.name, navigation, "relationship")
+
+
 def _label(text: str) -> Definition:
     label = {"Label": text, "LanguageCode": LANGUAGE}
     return {"LocalizedLabels": [label], "UserLocalizedLabel": label}
@@ -92,8 +96,8 @@ def column_definition(table: Table, column: Column) -> Definition:
         definition |= {"Format": "DateAndTime", "DateTimeBehavior": {"Value": "UserLocal"}}
     if column.type is ColumnType.BOOLEAN:
         definition["DefaultValue"] = bool(column.default)
-    if column.target:
-        definition["Targets"] = [column.target]
+    if column.is_lookup:
+        definition["Targets"] = list(column.references.values())
     return definition
 
 
@@ -124,15 +128,17 @@ def key_definition(table: Table, key: AlternateKey) -> Definition:
     }
 
 
-def lookup_definition(schema: Schema, table: Table, column: Column) -> Definition:
+def lookup_definition(schema: Schema, table: Table, navigation: str) -> Definition:
+    column = table.navigations[navigation]
+    target = column.references[navigation]
     return {
-        "SchemaName": f"{column.target}_{table.name}_{column.name}",
+        "SchemaName": column.relationship or f"{target}_{table.name}_{column.name}",
         "ReferencingEntity": table.name,
         "ReferencingAttribute": column.name,
-        "ReferencingEntityNavigationPropertyName": column.navigation,
-        "ReferencedEntity": column.target,
-        "ReferencedAttribute": schema[column.target].primary_id,
-        "MetadataId": _metadata_id(table.name, column.name, "relationship"),
+        "ReferencingEntityNavigationPropertyName": navigation,
+        "ReferencedEntity": target,
+        "ReferencedAttribute": schema[target].primary_id,
+        "MetadataId": relationship_id(table, navigation),
     }
 
 

@@ -22,11 +22,13 @@ _OTHER_NAMES = {
     "systemuser": "User",
     "solutioncomponent": "Solution",
     "sdkmessagefilter": "SdkMessage",
+    **dict.fromkeys(("appointment", "serviceappointment", "activityparty"), "Activity"),
 }
 _MISCELLANEOUS = (
     *(f"prv{right}Entity" for right in ("Create", "Read", "Write", "Delete")),
     *(f"prv{right}Attribute" for right in ("Create", "Read", "Write", "Delete")),
     *(f"prv{right}EntityKey" for right in ("Create", "Read", "Write", "Delete")),
+    *(f"prv{right}Relationship" for right in ("Create", "Read", "Write", "Delete")),
     "prvPublishCustomization",
     "prvActOnBehalfOfAnotherUser",
 )

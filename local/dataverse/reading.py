@@ -65,7 +65,7 @@ def read_property(operation: Operation, address: RowAddress, name: str) -> Respo
     target_id = row.values[column.name]
     if not isinstance(target_id, str):
         return no_content()
-    target = operation.world.schema[column.target]
+    target = operation.world.schema[column.references[name]]
     return read_row(operation, RowAddress(table=target, text=target_id, row_id=target_id))
 
 

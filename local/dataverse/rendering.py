@@ -33,7 +33,7 @@ class RowSource:
             column = table.navigations.get(step)
             if column is None:
                 raise errors.no_such_property(step, table.name)
-            table = self._world.schema[column.target]
+            table = self._world.schema[column.references[step]]
             reads.append((column.name, table.name))
         last = table.properties.get(path.steps[-1])
         if last is None:
@@ -90,7 +90,7 @@ class Renderer:
         """The table behind a navigation property. Raises `ServiceError` 400 when it is not declared in that case."""
         column = table.navigations.get(navigation)
         if column is not None:
-            return self._world.schema[column.target]
+            return self._world.schema[column.references[navigation]]
         collection = table.collection(navigation)
         if collection is None:
             raise errors.no_such_property(navigation, table.name)
@@ -119,10 +119,11 @@ class Renderer:
     def _add_property(self, shown: dict[str, Any], column: Column, row: Row) -> None:
         name, value = column.property_name, row.values[column.name]
         if column.is_lookup and isinstance(value, str):
+            navigation, target = self._reference(column, value)
             notes = {
-                NAVIGATION: column.navigation,
-                LOOKUP_TABLE: column.target,
-                FORMATTED: self._world.name_of(column.target, value),
+                NAVIGATION: navigation,
+                LOOKUP_TABLE: target,
+                FORMATTED: self._world.name_of(target, value),
             }
         else:
             notes = {FORMATTED: label(column, value)}
@@ -130,6 +131,11 @@ class Renderer:
             if text is not None and self._preferences.includes(annotation):
                 shown[f"{name}@{annotation}"] = text
         shown[name] = show(value)
+
+    def _reference(self, column: Column, row_id: str) -> tuple[str, str]:
+        """Navigation property and table of what a lookup points at."""
+        references = column.references.items()
+        return next((pair for pair in references if self._world.find(pair[1], row_id)), next(iter(references)))
 
     def _expand(self, shown: dict[str, Any], table: Table, row: Row, expansion: Expansion) -> None:
         target = self.target_of(table, expansion.navigation)

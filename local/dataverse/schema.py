@@ -59,7 +59,7 @@ class Column:
 
     `writable` false: a value in a request body is accepted and ignored, as the service does with columns that are not
     valid for create or update. `target` and `navigation` belong to lookups; `on_delete` says what the deletion of the
-    target does: refuse it, or clear the lookup.
+    target does: be refused, clear the lookup, or delete this row as well.
     """
 
     name: str
@@ -71,7 +71,11 @@ class Column:
     choices: Mapping[int, str] = field(default_factory=dict)
     target: str = ""
     navigation: str = ""
-    on_delete: Literal["restrict", "remove_link"] = "remove_link"
+    targets: Mapping[str, str] = field(default_factory=dict)
+    """Of a lookup to rows of several tables: the table behind each of its navigation properties; `target` is empty."""
+    on_delete: Literal["restrict", "remove_link", "cascade"] = "remove_link"
+    relationship: str = ""
+    """Schema name of the relationship that a lookup belongs to, where somebody has given it one."""
     required: bool = False
     writable: bool = True
     default: Value = None
@@ -93,6 +97,11 @@ class Column:
     @property
     def edm_name(self) -> str:
         return EDM_NAMES[self.type]
+
+    @property
+    def references(self) -> Mapping[str, str]:
+        """The table behind each navigation property of a lookup."""
+        return self.targets or ({self.navigation: self.target} if self.target else {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +141,8 @@ class Table:
     display_name: str
     primary_name: str
     columns: Mapping[str, Column]
+    identity: str = ""
+    """The column of the row's id, where it is not named after the table: all activities share theirs."""
     keys: tuple[AlternateKey, ...] = ()
     collections: tuple[Collection, ...] = ()
     change_tracking_enabled: bool = False
@@ -144,7 +155,7 @@ class Table:
 
     @property
     def primary_id(self) -> str:
-        return f"{self.name}id"
+        return self.identity or f"{self.name}id"
 
     @cached_property
     def properties(self) -> Mapping[str, Column]:
@@ -152,7 +163,8 @@ class Table:
 
     @cached_property
     def navigations(self) -> Mapping[str, Column]:
-        return {column.navigation: column for column in self.columns.values() if column.is_lookup}
+        """Lookups under the names of their navigation properties."""
+        return {name: column for column in self.columns.values() for name in column.references}
 
     def key(self, schema_name: str) -> AlternateKey | None:
         return next((key for key in self.keys if key.schema_name == schema_name), None)
@@ -195,5 +207,5 @@ class Schema:
             (table, column)
             for table in self._tables.values()
             for column in table.columns.values()
-            if column.target == target
+            if target in column.references.values()
         ]

@@ -8,9 +8,18 @@ from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING
 
+from local.dataverse.appointments import OPEN, OPTIONAL, ORGANIZER, REQUIRED, SCHEDULED, invite
 from local.dataverse.schema import Value
 from local.dataverse.solution_tables import DEFAULT_SOLUTION_ID
 from local.dataverse.tables import CANCELED, COMMITTED, GENERIC_RESOURCE, MANUAL_BOOKING, PROPOSED, USER_RESOURCE
+from local.meetings import (
+    DISPATCHER,
+    DISPATCHER_ADDRESS,
+    DISPATCHER_MAILBOX_ID,
+    Meeting,
+    build_meetings,
+    contact_address,
+)
 from local.sample import Sample, SampleBooking, Technician, WorkOrder, build_sample, guid
 from local.switchboard import Caller
 
@@ -54,7 +63,8 @@ def fill(world: "DataverseWorld", today: date) -> Mapping[Caller, str]:
     seed = _Seed(world)
     seed.add("organization", ORGANIZATION_ID, name="Contoso")
     seed.user(APP_USER_ID, "# Booking Sync", address="booking-sync@contoso.example", applicationid=guid("application"))
-    seed.user(DISPATCHER_ID, "Dana Dispatcher", address="dana.dispatcher@contoso.example", object_id=guid("entra:Dana"))
+    seed.user(DISPATCHER_ID, DISPATCHER, address=DISPATCHER_ADDRESS, object_id=DISPATCHER_MAILBOX_ID)
+    seed.mailbox(DISPATCHER, DISPATCHER_ADDRESS, DISPATCHER_ID, emailrouteraccessapproval=1)
     seed.user(
         guid("systemuser:Lars Lindqvist"),
         "Lars Lindqvist",
@@ -72,6 +82,8 @@ def fill(world: "DataverseWorld", today: date) -> Mapping[Caller, str]:
         seed.work_order(order)
     for booking in sample.bookings:
         seed.booking(booking)
+    for meeting in build_meetings(today):
+        seed.meeting(meeting)
     return {"app": APP_USER_ID, "person": DISPATCHER_ID}
 
 
@@ -110,12 +122,17 @@ class _Seed:
             resourcetype=USER_RESOURCE,
             userid=technician.system_user_id,
         )
+        self.mailbox(technician.name, technician.address, technician.system_user_id)
+
+    def mailbox(self, name: str, address: str, user_id: str, **values: Value) -> None:
+        """How a user's mailbox is set up for Microsoft's own sync: not at all, unless said otherwise."""
         self.add(
             "mailbox",
-            guid(f"mailbox:{technician.name}"),
-            name=technician.name,
-            emailaddress=technician.address,
-            regardingobjectid=technician.system_user_id,
+            guid(f"mailbox:{name}"),
+            name=name,
+            emailaddress=address,
+            regardingobjectid=user_id,
+            **values,
         )
 
     def solutions(self) -> None:
@@ -180,7 +197,7 @@ class _Seed:
         for name in sorted({order.account for order in orders}):
             self.add("account", guid(f"account:{name}"), name=name)
         for name in sorted({order.contact for order in orders}):
-            self.add("contact", guid(f"contact:{name}"), fullname=name)
+            self.add("contact", guid(f"contact:{name}"), fullname=name, emailaddress1=contact_address(name))
 
     def work_order(self, order: WorkOrder) -> None:
         account = guid(f"account:{order.account}")
@@ -217,3 +234,29 @@ class _Seed:
             msdyn_bookingmethod=MANUAL_BOOKING,
             **mark,
         )
+
+    def meeting(self, meeting: Meeting) -> None:
+        appointment_id = meeting.appointment_id
+        self.add(
+            "appointment",
+            appointment_id,
+            subject=meeting.subject,
+            scheduledstart=meeting.start_at,
+            scheduledend=meeting.end_at,
+            statecode=SCHEDULED if meeting.is_synchronized else OPEN,
+            statuscode=5 if meeting.is_synchronized else 1,
+            globalobjectid=meeting.global_object_id,
+        )
+        if meeting.has_organizer:
+            invite(
+                self._world,
+                self._author,
+                appointment_id,
+                ORGANIZER,
+                party_id=DISPATCHER_ID,
+                address=DISPATCHER_ADDRESS,
+            )
+        for guest in meeting.guests:
+            mask = OPTIONAL if guest.is_optional else REQUIRED
+            contact_id = guest.contact_id if guest.contact else None
+            invite(self._world, self._author, appointment_id, mask, party_id=contact_id, address=guest.address)

@@ -20,6 +20,7 @@ class ComponentType(IntEnum):
 
     TABLE = 1
     COLUMN = 2
+    RELATIONSHIP = 10
     KEY = 14
     STEP = 92
     STEP_IMAGE = 93
@@ -30,6 +31,7 @@ INCLUDE_SUBCOMPONENTS, DO_NOT_INCLUDE_SUBCOMPONENTS = 0, 1
 _COMPONENT_TYPES = {
     ComponentType.TABLE: "Entity",
     ComponentType.COLUMN: "Attribute",
+    ComponentType.RELATIONSHIP: "Entity Relationship",
     ComponentType.KEY: "Entity Key",
     ComponentType.STEP: "SDK Message Processing Step",
     ComponentType.STEP_IMAGE: "SDK Message Processing Step Image",

@@ -6,7 +6,9 @@ navigation names in the case in which working Web API requests use them. What th
 
 from dataclasses import replace
 
+from local.dataverse.answer_table import with_answers
 from local.dataverse.app_columns import with_app_columns
+from local.dataverse.appointments import appointment_tables
 from local.dataverse.columns import (
     choice,
     degrees,
@@ -20,6 +22,7 @@ from local.dataverse.columns import (
     time,
 )
 from local.dataverse.schema import AlternateKey, Collection, Column, ColumnType, Schema, Table
+from local.dataverse.server_side_sync import mailbox_columns, organization_columns
 from local.dataverse.solution_tables import solution_tables
 from local.dataverse.table_definition import define_table
 from local.dataverse.webhook_tables import webhook_tables
@@ -215,24 +218,15 @@ def _platform() -> list[Table]:
         flag("islicensed", writable=False),
         choice("accessmode", _ACCESS_MODES, required=True, default=0),
     ]
-    mailbox = [
-        text("name", 200),
-        text("emailaddress", 100),
-        lookup("regardingobjectid", "systemuser"),
-        choice(
-            "actdeliverymethod",
-            {0: "Microsoft Dynamics 365 for Outlook", 1: "Server-Side Synchronization", 2: "None"},
-            default=2,
-        ),
-        flag("enabledforact"),
-        choice("actstatus", {0: "Not Run", 1: "Success", 2: "Failure"}, default=0),
-        owner(),
-        *state(),
-    ]
+    mailbox = [*mailbox_columns(), owner(), *state()]
     resources = Collection(navigation="systemuser_bookableresource_UserId", table="bookableresource", column="userid")
     object_key = AlternateKey(schema_name="aadobjectid", columns=("azureactivedirectoryobjectid",))
     users = define_table("SystemUser", "systemusers", "User", user, primary_name="fullname")
-    setting = [text("name", 160), integer("expirechangetrackingindays", minimum=0, default=7)]
+    setting = [
+        text("name", 160),
+        integer("expirechangetrackingindays", minimum=0, default=7),
+        *organization_columns(),
+    ]
     return [
         replace(users, keys=(object_key,), collections=(resources,), is_principal=True),
         define_table("Mailbox", "mailboxes", "Mailbox", mailbox),
@@ -258,4 +252,5 @@ def _customer(name_column: str, max_length: int) -> list[Column]:
 
 def build_schema() -> Schema:
     """The definitions of a fresh environment in which Field Service and this product's columns are installed."""
-    return Schema([*_scheduling(), *_field_service(), *_platform(), *webhook_tables(), *solution_tables()])
+    own = with_answers([*_scheduling(), *_field_service(), *_platform(), *appointment_tables()])
+    return Schema([*own, *webhook_tables(), *solution_tables()])

@@ -17,6 +17,7 @@ from local.dataverse.metadata_writing import ACTIONS, write_definitions
 from local.dataverse.privileges import require, retrieve_user_privileges
 from local.dataverse.query_options import Preferences, parse_preferences, parse_query
 from local.dataverse.reading import read_collection, read_count, read_property, read_row
+from local.dataverse.relationships import RELATIONSHIPS_SET, serve_relationships
 from local.dataverse.request import ApiRequest, Operation, error_response
 from local.dataverse.schema import Table
 from local.dataverse.seed import BUSINESS_UNIT_ID, ORGANIZATION_ID
@@ -33,7 +34,7 @@ _ROW_KINDS = {"GET": "get", "DELETE": "delete", "PUT": "update"}
 def kind_of(request: ApiRequest) -> str:
     """The name under which a request is counted: `<entity set>.<operation>`, `metadata`, `batch`, or its action's."""
     set_name, has_key, tail = _outline(request.path)
-    if set_name == METADATA_SET:
+    if set_name in (METADATA_SET, RELATIONSHIPS_SET):
         return "metadata"
     if set_name == "$batch":
         return "batch"
@@ -102,6 +103,8 @@ class WebApi:
         if first.name == METADATA_SET:
             serve = read_definitions if request.method == "GET" else write_definitions
             return serve(operation, [first, *rest])
+        if first.name == RELATIONSHIPS_SET:
+            return serve_relationships(operation, [first, *rest])
         table = self._world.schema.find_set(first.name)
         if table is None:
             raise errors.no_such_segment(first.name)

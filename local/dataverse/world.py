@@ -14,6 +14,7 @@ from typing import Literal
 
 from local.dataverse import booking_rules, errors, registration_rules
 from local.dataverse.alternate_keys import KeyIndex, refuse_duplicates
+from local.dataverse.appointments import complete_appointment
 from local.dataverse.definitions import Definitions
 from local.dataverse.schema import Column, Schema, Table, Value
 from local.dataverse.seed import fill
@@ -260,7 +261,10 @@ class DataverseWorld:
                 raise errors.delete_restricted()
             registration_rules.delete_images(self, table, row_id, author)
             for other, column, user_id in users:
-                self._unlink(other, column, user_id, author)
+                if column.on_delete == "cascade":
+                    self.delete(other, user_id, author)
+                else:
+                    self._unlink(other, column, user_id, author)
             self._remove(table, row_id)
             self._record(change, None)
 
@@ -288,6 +292,7 @@ class DataverseWorld:
         """Check the row that is about to be stored, and fill in what the service computes."""
         booking_rules.complete_booking(self, table, before, values)
         registration_rules.complete_registration(self, table, before, values)
+        complete_appointment(table, before, values)
 
     @contextmanager
     def _write(

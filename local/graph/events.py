@@ -45,6 +45,8 @@ class Event:
     is_cancelled: bool = False
     type: EventType = "singleInstance"
     transaction_id: str | None = None
+    ical_uid: str = ""
+    """Where it is not to be derived from the event's own id: an invitation has its organizer's."""
     properties: Mapping[str, Any] = field(default_factory=dict)
     extensions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     extended_properties: Mapping[str, str] = field(default_factory=dict)

@@ -36,6 +36,11 @@ def default_id(immutable_id: str, calendar_id: str) -> str:
     return _encode(_DEFAULT_PREFIX, hashlib.sha512(f"{immutable_id} {calendar_id}".encode()).digest()[:_DIGEST_BYTES])
 
 
+def ical_uid(immutable_id: str) -> str:
+    """The id that an event has in the mailboxes of all who are invited, in the form that Exchange gives it."""
+    return f"040000008200E00074C5B7101A82E008{hashlib.sha256(immutable_id.encode()).hexdigest().upper()}"
+
+
 def occurrence_id(series_id: str, on: date) -> str:
     """The id of the occurrence that the series planned for `on`, in the form of `series_id`."""
     prefix, tail = _split(series_id)

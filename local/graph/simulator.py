@@ -15,6 +15,7 @@ from local.graph.subscriptions import Subscriptions
 from local.graph.switches import SWITCHES
 from local.graph.throttle import MailboxThrottle
 from local.graph.world import GraphWorld
+from local.meetings import build_meetings
 from local.sample import TENANT_ID, build_sample, guid
 from local.switchboard import Switchboard, WorldClock
 
@@ -57,4 +58,5 @@ class GraphSimulator:
         self.courier.clear()
         self._throttle.clear()
         self.delta_reader.expire_tokens()
-        seed_world(self.world, build_sample(self._today or self.world.now.date()))
+        today = self._today or self.world.now.date()
+        seed_world(self.world, build_sample(today), build_meetings(today))

@@ -3,13 +3,13 @@
 Source: Graph documentation, resources/event and event-get.
 """
 
-import hashlib
 import html
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import Any
 
+from local.graph import ids
 from local.graph.body_text import text_of
 from local.graph.events import Event, Mailbox
 from local.graph.marks import expanded
@@ -45,13 +45,12 @@ class EventWriter:
 
     def _identity(self, event: Event) -> dict[str, Any]:
         form = self.preferences.id_form
-        ical_uid = hashlib.sha256(event.immutable_id.encode()).hexdigest().upper()
         return {
             "id": event.id_in(form),
             "createdDateTime": utc_text(event.created_at),
             "lastModifiedDateTime": utc_text(event.changed_at),
             "changeKey": event.change_key,
-            "iCalUId": f"040000008200E00074C5B7101A82E008{ical_uid}",
+            "iCalUId": event.ical_uid or ids.ical_uid(event.immutable_id),
             **({"transactionId": event.transaction_id} if event.transaction_id else {}),
             "type": event.type,
             "seriesMasterId": event.series_id_in(form),
