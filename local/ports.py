@@ -27,6 +27,7 @@ class Ports:
     blob: int = 10000
     queue: int = 10001
     table: int = 10002
+    board: int = 7060
 
     @classmethod
     def free(cls) -> "Ports":

@@ -21,12 +21,19 @@ from rich.text import Text
 
 from local import inside
 from local.azurite import AzuriteMissingError
-from local.child import ChildFailedError
+from local.board.process import BoardProcess
+from local.child import Child, ChildFailedError
 from local.examples import Example, Examples
 from local.ports import PortInUseError, Ports
-from local.world import ROOT, CoreToolsMissingError, LocalWorld, Part, today_in_utc
+from local.world import ROOT, CoreToolsMissingError, LocalWorld, today_in_utc
 
-_COLOURS: dict[Part, str] = {"azurite": "blue", "graph": "cyan", "dataverse": "magenta", "functions": "green"}
+_COLOURS = {
+    "azurite": "blue",
+    "graph": "cyan",
+    "dataverse": "magenta",
+    "functions": "green",
+    "board": "yellow",
+}
 _LOG_INTERVAL_SECONDS = 0.2
 
 
@@ -62,7 +69,8 @@ def _run(options: argparse.Namespace, console: Console) -> None:
     today = today_in_utc()
     ports = Ports(**{name: getattr(options, f"port_{name}") for name in asdict(Ports())})
     directory = options.directory or ROOT / ".local" / f"world-{ports.functions}"
-    world = LocalWorld(directory, ports=ports, today=today, host="func" if options.func else "own")
+    shown = {"READ_ANSWERS": "true"}  # What is off unless set is to be seen here, too.
+    world = LocalWorld(directory, ports=ports, today=today, host="func" if options.func else "own", settings=shown)
     ports.require_free()
     # The simulators begin anew each time; what the app remembers of their last life would only confuse
     shutil.rmtree(directory, ignore_errors=True)
@@ -75,16 +83,21 @@ def _run(options: argparse.Namespace, console: Console) -> None:
         console.print("bringing the sample's bookings to Outlook ...", style="dim")
         world.subscribe()
         world.wait_until_quiet()  # what the parts write meanwhile would bury the page
+        board = BoardProcess(world, today)
+        stack.callback(board.child.stop)
+        board.start()  # when it is quiet, since whoever looks at it is a caller, too
         stack.callback(inside.withdraw)
         inside.announce(world.environment)
-        _show(world, today, console)
-        _follow(world, console)
+        _show(world, board, today, console)
+        _follow([*world.children.values(), board.child], console)
 
 
-def _show(world: LocalWorld, today: date, console: Console) -> None:
+def _show(world: LocalWorld, board: BoardProcess, today: date, console: Console) -> None:
     console.print()
     for name, url, what in (
+        ("Board", board.url, "open it in a browser: both sides, live, and the journal"),
         ("Functions", world.functions_url, "the app"),
+        ("Status", f"{world.functions_url}/api/status", "its status page; as with `func start`, no key is asked for"),
         ("Outlook", world.graph_url, "Graph simulator, switchboard below /_control"),
         ("Dynamics", world.dataverse_url, "Dataverse simulator, switchboard below /_control"),
         ("Azurite", f"127.0.0.1:{world.ports.blob}, {world.ports.queue}, {world.ports.table}", "blobs, queues, tables"),
@@ -106,14 +119,14 @@ def _show_examples(heading: str, examples: Sequence[Example], console: Console) 
         console.print(Text(example.command, style="dim"), soft_wrap=True, highlight=False)
 
 
-def _follow(world: LocalWorld, console: Console) -> NoReturn:
+def _follow(children: Sequence[Child], console: Console) -> NoReturn:
     """Show what the parts write from now on. Raises `ChildFailedError` when one has ended."""
-    logs = {part: _Log(child.log) for part, child in world.children.items()}
+    logs = {child.name: _Log(child.log) for child in children}
     while True:
-        for part, log in logs.items():
+        for name, log in logs.items():
             for line in log.new_lines():
-                console.print(Text.assemble((f"{part:<10}", _COLOURS[part]), line), soft_wrap=True, highlight=False)
-        if failed := world.first_failed():
+                console.print(Text.assemble((f"{name:<10}", _COLOURS[name]), line), soft_wrap=True, highlight=False)
+        if failed := next((child for child in children if child.has_failed), None):
             raise ChildFailedError(failed.failure())
         time.sleep(_LOG_INTERVAL_SECONDS)
 
