@@ -1,7 +1,6 @@
 """A long command's side of the terminal: what it says, the line that shows how far it is, what it asks."""
 
 import argparse
-import asyncio
 import json
 import shutil
 import sys
@@ -55,6 +54,12 @@ class Console:
             self._shown_at = now
             print(text, file=self.out, flush=True)
 
+    def wipe(self) -> None:
+        """Take back what `progress` shows, where that was only meant for the moment."""
+        if self._drawn:
+            print(f"\r{'':<{self._drawn}}\r", end="", file=self.out, flush=True)
+            self._drawn = 0
+
     def is_confirmed(self, word: str) -> bool:
         """Whether a person types `word`; not when nobody is there, or a program reads along."""
         if self.is_json:
@@ -71,7 +76,7 @@ class Console:
 
 
 def console_for(options: argparse.Namespace) -> Console:
-    return Console(out=sys.stdout, is_json=options.json, clock=bootstrap.now, sleep=asyncio.sleep)
+    return Console(out=sys.stdout, is_json=options.json, clock=bootstrap.now, sleep=bootstrap.sleep)
 
 
 def bar(done: int, total: int) -> str:

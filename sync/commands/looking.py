@@ -1,47 +1,15 @@
-"""The commands that change nothing: `status`, `letters`, `journal`."""
+"""The commands that read letters and journal, and change nothing."""
 
 import argparse
-import json
 import sys
-from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import asdict
 
 from sync import bootstrap
-from sync.commands.printing import as_lines, as_text, nothing, print_item
+from sync.commands.printing import as_text, nothing, print_item
 from sync.core.journal import JournalEntry
-from sync.core.mailboxes import BOOKINGS
 from sync.service.ports import Ports
-
-
-async def status(options: argparse.Namespace, shop: bootstrap.Workshop) -> int:
-    """Everything that a person should look at, and what is well."""
-    state = shop.ports.state
-    subscriptions = [one async for one in state.list_subscription_records()]
-    troubled = [one for one in subscriptions if one.standing != "active"]
-    next_end = min((one.expires_at for one in subscriptions if one.expires_at), default=None)
-    report = {
-        "queues": await bootstrap.queue_lengths(),
-        "subscriptions": dict(Counter(str(one.standing) for one in subscriptions)),
-        "next subscription to end": next_end,
-        "subscriptions in trouble": [f"{one.mailbox_id}: {one.standing}, {one.reason}" for one in troubled],
-        "quarantined": [
-            f"{one.mailbox_id}: {one.reason}, next probe {as_text(one.probe_at)}"
-            async for one in state.list_quarantines()
-        ],
-        "breakers holding": [
-            f"{one.mailbox_id}: {one.held} deletions since {as_text(one.held_since)}"
-            async for one in state.list_breakers()
-            if one.held_since
-        ],
-        "dead letters": dict(Counter([letter.error_class async for letter in shop.ports.dead_letters.list_letters()])),
-    }
-    if options.json:
-        print(json.dumps(report, default=as_text))
-        return 0
-    for name, value in report.items():
-        print(f"{name}: {as_lines(value)}")
-    return 0
+from sync.service.story import mailboxes_of
 
 
 async def letters(options: argparse.Namespace, shop: bootstrap.Workshop) -> int:
@@ -73,7 +41,7 @@ async def journal(options: argparse.Namespace, shop: bootstrap.Workshop) -> int:
 async def _newest_entries(options: argparse.Namespace, ports: Ports) -> list[JournalEntry]:
     """The entries that are asked for, of all mailboxes that come into question together, newest first."""
     booking_id = options.booking and options.booking.lower()
-    mailbox_ids = {options.mailbox.lower()} if options.mailbox else await _mailboxes_of(booking_id, ports)
+    mailbox_ids = {options.mailbox.lower()} if options.mailbox else await mailboxes_of(booking_id, ports)
     found: list[JournalEntry] = []
     for mailbox_id in mailbox_ids:
         entries = ports.journal.list_entries(
@@ -90,14 +58,3 @@ async def _first(entries: AsyncIterator[JournalEntry], limit: int) -> list[Journ
         if len(found) >= limit:
             break
     return found
-
-
-async def _mailboxes_of(booking_id: str, ports: Ports) -> set[str]:
-    """In whose stories the journal tells of a booking: by what we remember of it, else by what Dynamics says."""
-    known, link = await ports.state.find_known_booking(booking_id), await ports.state.find_link(booking_id)
-    found = {known.mailbox_id if known else None}
-    if link is not None:
-        found |= {link.mailbox_id, link.leftover.mailbox_id if link.leftover else None}
-    if found == {None} and (booking := await ports.bookings.find_booking(booking_id)) is not None:
-        found.add(booking.mailbox_id)
-    return {BOOKINGS, *filter(None, found)}

@@ -1,34 +1,47 @@
-"""The commands that give the app work: `replay`, `sweep`, `release`."""
+"""The commands that give the app work: `replay`, `resync`, `sweep`, `release`."""
 
 import argparse
 
 from sync import bootstrap
 from sync.commands.printing import as_text, nothing, print_item
-from sync.core.journal import DeadLetter
 from sync.core.mailboxes import BOOKINGS
 from sync.core.work_items import MailboxJob, Source
-from sync.service.booking_sweep import sweep_bookings
-from sync.service.breaker import release as release_breaker
-from sync.service.disposal import replay as replay_letter
-from sync.service.ports import Ports
+from sync.service.orders import release_breaker, replay_letter, replay_letters
+from sync.service.resync import NotSynced, resync_mailbox
 from sync.service.sweeping import mailbox_task, queue_sweeps
 
 
 async def replay(options: argparse.Namespace, shop: bootstrap.Workshop) -> int:
-    letters = await _chosen_letters(options, shop.ports)
-    for letter in letters:
-        await replay_letter(letter, shop.ports)
-    if not letters:
+    if options.letter_id:
+        replayed = await replay_letter(options.letter_id, shop.ports)
+    else:
+        replayed = await replay_letters(options.error_class, shop.ports)
+    if not replayed.letters:
         return nothing("There are no such dead letters.")
-    print_item(options, {"replayed": len(letters)}, f"Replayed {len(letters)}.")
+    more = " Time was up before all of them were: replay again." if replayed.is_cut else ""
+    data = {"replayed": replayed.letters, "is_cut": replayed.is_cut}
+    print_item(options, data, f"Replayed {replayed.letters}.{more}")
     return 0
 
 
-async def _chosen_letters(options: argparse.Namespace, ports: Ports) -> list[DeadLetter]:
-    if options.letter_id:
-        letter = await ports.dead_letters.find_letter(options.letter_id)
-        return [letter] if letter else []
-    return [one async for one in ports.dead_letters.list_letters(error_class=options.error_class)]
+async def resync(options: argparse.Namespace, shop: bootstrap.Workshop) -> int:
+    mailbox_id = options.mailbox.lower()
+    try:
+        asked = await resync_mailbox(mailbox_id, shop.ports, shop.rules)
+    except NotSynced as error:
+        return nothing(f"{error.reason}\n{error.mend}")
+    text = f"Queued a full round, {asked.bookings} bookings and {asked.events} events."
+    if asked.quarantine is not None:
+        text += f"\nThe mailbox is set aside: {asked.quarantine.reason}\nWhile it is, nothing is written there."
+    text += f"\nThe app works them off by itself. What comes of it: python -m sync journal {mailbox_id}"
+    data = {
+        "bookings": asked.bookings,
+        "events": asked.events,
+        "correlation_id": asked.correlation_id,
+        "set_aside": asked.quarantine and asked.quarantine.reason,
+    }
+    print_item(options, data, text)
+    return 0
 
 
 async def sweep(options: argparse.Namespace, shop: bootstrap.Workshop) -> int:
@@ -46,20 +59,8 @@ async def sweep(options: argparse.Namespace, shop: bootstrap.Workshop) -> int:
 
 async def release(options: argparse.Namespace, shop: bootstrap.Workshop) -> int:
     mailbox_id = options.mailbox.lower()
-    breaker = await release_breaker(mailbox_id, shop.ports)
-    held = [
-        one
-        async for one in shop.ports.dead_letters.list_letters(error_class="BreakerHeld")
-        if one.mailbox_id == mailbox_id
-    ]
-    for letter in held:
-        await replay_letter(letter, shop.ports)
-    if mailbox_id == BOOKINGS:
-        await sweep_bookings(shop.ports, shop.rules)
-        swept = "swept the bookings"
-    else:
-        await shop.ports.queue.put(mailbox_task(mailbox_id, MailboxJob.SWEEP, shop.ports, source=Source.REPLAY))
-        swept = "queued a sweep"
-    text = f"Released until {as_text(breaker.released_until)}; replayed {len(held)} and {swept}."
-    print_item(options, {"released_until": breaker.released_until, "replayed": len(held)}, text)
+    released = await release_breaker(mailbox_id, shop.ports, shop.rules)
+    swept = "swept the bookings" if mailbox_id == BOOKINGS else "queued a sweep"
+    text = f"Released until {as_text(released.until)}; replayed {released.letters} and {swept}."
+    print_item(options, {"released_until": released.until, "replayed": released.letters}, text)
     return 0

@@ -20,12 +20,3 @@ def nothing(text: str) -> int:
 
 def as_text(value: Any) -> str:
     return f"{value:%Y-%m-%d %H:%M:%S} UTC" if isinstance(value, datetime) else str(value)
-
-
-def as_lines(value: Any) -> str:
-    """A value of any shape behind a name; `none` for nothing."""
-    if isinstance(value, list):
-        return "".join(f"\n  {line}" for line in value) or "none"
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {count}" for name, count in value.items()) or "none"
-    return "none" if value is None else as_text(value)

@@ -9,9 +9,9 @@ from sync import bootstrap
 from sync.commands.console import Console, bar, console_for
 from sync.commands.planning import as_data, show_plan
 from sync.commands.printing import nothing
-from sync.commands.setup import webhook_url
+from sync.commands.setup import wanted_of
 from sync.core.errors import PermanentError
-from sync.core.registration import INTAKE, Part, PlanEntry, kept_parts, plan_removal, wanted_parts
+from sync.core.registration import INTAKE, Part, PlanEntry, kept_parts, plan_removal
 from sync.service.installing import Environment, carry_out
 from sync.service.withdrawing import Withdrawal, end_subscriptions, forget_rounds, is_kept, remove_events
 
@@ -28,7 +28,7 @@ async def remove(options: argparse.Namespace, shop: bootstrap.Workshop) -> int:
     removal = Removal(
         shop,
         bootstrap.environment(),
-        wanted_parts(webhook_url(chosen)),
+        wanted_of(chosen, everything=True),
         console_for(options),
         removes_events=options.events == "remove",
     )

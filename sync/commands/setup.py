@@ -9,6 +9,7 @@ from sync import bootstrap
 from sync.commands.backfill import changes_waiting, run_backfill
 from sync.commands.console import Console, console_for
 from sync.commands.planning import as_data, show_plan
+from sync.core.answer_table import ANSWER_PARTS
 from sync.core.errors import SyncError, TransientError
 from sync.core.reconcile import OnDeletion
 from sync.core.registration import Part, PlanEntry, wanted_parts
@@ -31,7 +32,7 @@ async def setup(options: argparse.Namespace, shop: bootstrap.Workshop) -> int:
     console.say(f"Environment      {chosen.dataverse_url}")
     code = await run_setup(
         bootstrap.environment(),
-        wanted_parts(webhook_url(chosen)),
+        wanted_of(chosen),
         console,
         SetupOptions(
             is_dry_run=options.dry_run,
@@ -44,6 +45,11 @@ async def setup(options: argparse.Namespace, shop: bootstrap.Workshop) -> int:
         return code
     console.say("\nBackfill: the app looks at every booking of the window.")
     return await run_backfill(shop, console, changes_waiting, restarts=False, waits=options.wait)
+
+
+def wanted_of(chosen: Settings, *, everything: bool = False) -> tuple[Part, ...]:
+    """What is to be in Dataverse; `everything` also names what the settings do not ask for, and may have before."""
+    return wanted_parts(webhook_url(chosen), ANSWER_PARTS if everything or chosen.rules.reads_answers else ())
 
 
 def webhook_url(chosen: Settings) -> str:
