@@ -7,6 +7,7 @@ lost; the sweep finds it.
 """
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import azure.functions as func
 
@@ -17,11 +18,15 @@ from sync.core.work import BOOKING_CHANGES_QUEUE, EVENT_CHANGES_QUEUE, MAILBOX_T
 from sync.service.intake import Parse, Reply, answer_post, answer_webhook
 from sync.settings import MAXIMUM_DEQUEUE_COUNT
 
+if TYPE_CHECKING:
+    from sync.page.answering import HttpAnswer, PageRequest
+
 STORAGE = "AzureWebJobsStorage"
 UPKEEP_TIME = timedelta(minutes=8)
 """Below the host's functionTimeout, so that a run ends by itself."""
 
 bootstrap.settings()
+bootstrap.start_telemetry()
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
 
@@ -41,6 +46,22 @@ async def graph_lifecycle(req: func.HttpRequest) -> func.HttpResponse:
 async def dataverse_bookings(req: func.HttpRequest) -> func.HttpResponse:
     """Dataverse's webhooks about bookings and work orders, proved by the secret in a header."""
     return _response(await answer_webhook(req.get_body(), req.headers.get(WEBHOOK_SECRET_HEADER), bootstrap.door))
+
+
+@app.route("status", methods=["GET"], auth_level=func.AuthLevel.FUNCTION)
+async def status(req: func.HttpRequest) -> func.HttpResponse:
+    """The status page, for whoever has the function key."""
+    from sync.page.answering import answer_get
+
+    return _shown(await answer_get(_page_request(req), bootstrap.desk()))
+
+
+@app.route("status", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
+async def status_order(req: func.HttpRequest) -> func.HttpResponse:
+    """What a person orders on the status page, once they have confirmed it."""
+    from sync.page.answering import answer_order
+
+    return _shown(await answer_order(_page_request(req), bootstrap.desk()))
 
 
 @app.queue_trigger("message", EVENT_CHANGES_QUEUE, STORAGE)
@@ -118,6 +139,15 @@ async def sweep_bookings(timer: func.TimerRequest) -> None:
     await sweep(shop.ports, shop.rules)
 
 
+@app.timer_trigger("timer", "%SWEEP_SCHEDULE%")
+async def sweep_answers(timer: func.TimerRequest) -> None:
+    """Read organizers' events for what attendees answered, where that is switched on."""
+    from sync.service.answering import sweep_answers as sweep
+
+    shop = bootstrap.workshop()
+    await sweep(shop.ports, shop.rules, until=bootstrap.now() + UPKEEP_TIME)
+
+
 async def _answer(req: func.HttpRequest, parse: Parse) -> func.HttpResponse:
     return _response(await answer_post(req.get_body(), req.params.get("validationToken"), parse, bootstrap.door))
 
@@ -125,6 +155,19 @@ async def _answer(req: func.HttpRequest, parse: Parse) -> func.HttpResponse:
 def _response(reply: Reply) -> func.HttpResponse:
     return func.HttpResponse(
         reply.text, status_code=reply.status, headers=dict(reply.headers), mimetype="text/plain", charset="utf-8"
+    )
+
+
+def _page_request(req: func.HttpRequest) -> "PageRequest":
+    from sync.page.answering import PageRequest
+
+    headers = {name.lower(): value for name, value in req.headers.items()}
+    return PageRequest(url=req.url, query=dict(req.params), headers=headers, body=req.get_body())
+
+
+def _shown(answer: "HttpAnswer") -> func.HttpResponse:
+    return func.HttpResponse(
+        answer.text, status_code=answer.status, headers=dict(answer.headers), mimetype=answer.mimetype, charset="utf-8"
     )
 
 

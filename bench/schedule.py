@@ -51,7 +51,7 @@ def enter(
         bookings=visits,
         private_events=tuple(event for schedule in schedules for event in schedule.private_events),
     )
-    seed(graph, calendars)
+    seed(graph, calendars, meetings=())
 
 
 def _schedule(technician: Technician, visits: int, orders: tuple[WorkOrder, ...], today: date) -> Schedule:

@@ -10,13 +10,16 @@ from kiota_authentication_azure.azure_identity_authentication_provider import Az
 
 from local.switchboard import APP_TOKEN
 from sync.adapters.dataverse import DataverseClient
+from sync.adapters.dataverse_answers import DataverseAnswers
 from sync.adapters.dataverse_http import DataverseHttp, open_http
 from sync.adapters.dataverse_wire import classify_dataverse_failure
 from sync.adapters.graph import GraphClient, open_graph
+from sync.adapters.graph_answers import GraphMeetings
 from sync.adapters.graph_wire import classify_graph_failure
 from sync.adapters.static_token import StaticTokenCredential
 from sync.adapters.transport import Classify, Transport
 from sync.core.subscriptions import SubscriptionPolicy
+from sync.service.answer_ports import AnswerPorts, MeetingMemory
 
 GRAPH_URL = "http://127.0.0.1:7080/v1.0"
 DATAVERSE_URL = "http://127.0.0.1:7090"
@@ -60,6 +63,15 @@ class Wiring:
             url=DATAVERSE_URL,
         )
         return DataverseClient(http, clock=self.clock)
+
+    def open_answers(self, calendar: GraphClient, memory: MeetingMemory) -> AnswerPorts:
+        http = DataverseHttp(
+            open_http(transport=self.dataverse),
+            StaticTokenCredential(APP_TOKEN),
+            self._transport(classify_dataverse_failure),
+            url=DATAVERSE_URL,
+        )
+        return AnswerPorts(calendar=GraphMeetings(calendar.sender), table=DataverseAnswers(http), memory=memory)
 
     def _transport(self, classify: Classify) -> Transport:
         return self.transport(classify=classify, clock=self.clock, sleep=self.sleep, random=self.random)

@@ -14,22 +14,28 @@ from functools import cache
 from random import Random
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
-from uuid import uuid4
 
+from sync import telemetry
 from sync.settings import Settings
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
+    from azure.data.tables.aio import TableServiceClient
 
     from sync.adapters.dataverse import DataverseClient
+    from sync.adapters.dataverse_canary import DataverseCanaryBookings
+    from sync.adapters.dataverse_diagnosis import DataverseRecords
     from sync.adapters.dataverse_http import DataverseHttp
     from sync.adapters.dataverse_setup import DataverseSetup
     from sync.adapters.graph import GraphClient
+    from sync.adapters.probing import DeploymentProbes
     from sync.adapters.queues import StorageWorkQueue
     from sync.adapters.transport import Classify, Transport
     from sync.core.rules import Rules
+    from sync.page.answering import Desk
+    from sync.service.answer_ports import AnswerPorts
     from sync.service.intake import Door
-    from sync.service.ports import Ports
+    from sync.service.ports import Ports, QueueGauge
 
 
 class Closable(Protocol):
@@ -85,18 +91,34 @@ def workshop() -> Workshop:
 
     chosen = settings()
     tables = _keep(table_service(chosen.storage, _storage_credential()))
+    calendar = _calendar()
     return Workshop(
         ports=Ports(
-            calendar=_calendar(),
+            calendar=calendar,
             bookings=_bookings(),
             state=TableStateStore(tables),
-            journal=TableJournal(tables),
+            journal=TableJournal(tables, instance=new_id()),
             dead_letters=TableDeadLetters(tables),
             queue=_queue(),
             clock=now,
             new_id=new_id,
+            answers=_answers(calendar, tables) if chosen.rules.reads_answers else None,
         ),
         rules=chosen.rules,
+    )
+
+
+def desk() -> "Desk":
+    """What the status page works with."""
+    from sync.page.answering import Desk
+
+    shop = workshop()
+    return Desk(
+        ports=shop.ports,
+        rules=shop.rules,
+        gauge=gauge(),
+        secrets=settings().client_state_secrets,
+        records=dynamics_records(),
     )
 
 
@@ -106,6 +128,11 @@ def _queue() -> "StorageWorkQueue":
     from sync.adapters.storage_clients import queue_service
 
     return StorageWorkQueue(_keep(queue_service(settings().storage, _storage_credential())))
+
+
+def gauge() -> "QueueGauge":
+    """What people see of the queues."""
+    return _queue()
 
 
 async def queue_lengths() -> dict[str, int]:
@@ -128,6 +155,19 @@ def _calendar() -> "GraphClient":
         url=chosen.graph_url,
         subscriptions=chosen.rules.subscriptions,
         secret=chosen.client_state_secrets[0],
+    )
+
+
+def _answers(calendar: "GraphClient", tables: "TableServiceClient") -> "AnswerPorts":
+    from sync.adapters.dataverse_answers import DataverseAnswers
+    from sync.adapters.graph_answers import GraphMeetings
+    from sync.adapters.meeting_store import TableMeetingMemory
+    from sync.service.answer_ports import AnswerPorts
+
+    return AnswerPorts(
+        calendar=GraphMeetings(calendar.sender),
+        table=DataverseAnswers(_dataverse_http()),
+        memory=TableMeetingMemory(tables),
     )
 
 
@@ -186,8 +226,65 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+async def sleep(seconds: float) -> None:
+    await asyncio.sleep(seconds)
+
+
 def new_id() -> str:
-    return uuid4().hex
+    """32 hexadecimal digits, all of them random: a trace id as it is, of which samplers look at the last half."""
+    return os.urandom(16).hex()
+
+
+def start_telemetry() -> None:
+    """Have traces and metrics sent where a destination is set. Loads nothing before there is something to tell."""
+    application_insights = os.environ.get("APPLICATIONINSIGHTS_CONNECTION_STRING", "")
+    otlp = bool(os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"))
+    if not (application_insights or otlp):
+        return
+    from sync.adapters.backstage import Backstage, Recorder
+
+    service = os.environ.get("OTEL_SERVICE_NAME") or os.environ.get("WEBSITE_SITE_NAME") or "bookingsync"
+
+    def build() -> Recorder:
+        from sync.adapters.otel_export import ENVIRONMENT, Destinations, open_export
+
+        for name, value in ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
+        return open_export(
+            Destinations(application_insights=application_insights, otlp=otlp, service=service, instance=new_id())
+        )
+
+    telemetry.listen(Backstage(build))
+
+
+def dynamics_records() -> "DataverseRecords":
+    """What Dataverse shows of Microsoft's own sync: for diagnoses."""
+    from sync.adapters.dataverse_diagnosis import DataverseRecords
+
+    return DataverseRecords(_dataverse_http())
+
+
+def probes() -> "DeploymentProbes":
+    """What a checkup asks beyond the ports: for commands."""
+    from sync.adapters.probing import DeploymentProbes
+    from sync.adapters.storage_clients import queue_service, table_service
+    from sync.core.doctor_facts import Service
+
+    chosen = settings()
+    return DeploymentProbes(
+        queues=_keep(queue_service(chosen.storage, _storage_credential())),
+        tables=_keep(table_service(chosen.storage, _storage_credential())),
+        credential=_credential(),
+        addresses={Service.GRAPH: chosen.graph_url, Service.DATAVERSE: chosen.dataverse_url},
+        clock=now,
+    )
+
+
+def canary_bookings() -> "DataverseCanaryBookings":
+    """What makes a checkup's test booking: for commands."""
+    from sync.adapters.dataverse_canary import DataverseCanaryBookings
+
+    return DataverseCanaryBookings(_dataverse_http())
 
 
 def environment() -> "DataverseSetup":

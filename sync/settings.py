@@ -37,6 +37,7 @@ HOST_JSON_REASONS = {
     "extensions.queues.visibilityTimeout": ("00:00:30", "five attempts outlast a restart of storage or host"),
     "extensions.queues.maxPollingInterval": ("00:00:01", "an idle queue is noticed within a second"),
     "functionTimeout": ("00:10:00", "subscription upkeep of 10,000 mailboxes works in slices below this"),
+    "telemetryMode": ("OpenTelemetry", "the host's logs and traces go where the app's own go"),
 }
 
 MAXIMUM_DEQUEUE_COUNT = 5
@@ -95,6 +96,7 @@ def _rules(reader: Reader, public_url: str | None, dataverse_url: str | None) ->
     return Rules(
         mailboxes=reader.read("MAILBOXES", parse.list_of(parse.guid), default="") or (),
         allows_microsoft_sync=_flag(reader, "ALLOW_MICROSOFT_SYNC", default=False),
+        reads_answers=_flag(reader, "READ_ANSWERS", default=False),
         policy=_policy(reader),
         templates=_templates(reader, dataverse_url),
         timing=Timing(
@@ -169,6 +171,7 @@ SETTING_NAMES = (
     "MAILBOXES",
     "BOOKING_SCOPE",
     "ALLOW_MICROSOFT_SYNC",
+    "READ_ANSWERS",
     "SETTLE_SECONDS",
     "CLOCK_MARGIN_SECONDS",
     "CONFLICT_WINNER",

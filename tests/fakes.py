@@ -13,12 +13,15 @@ from datetime import datetime, timedelta
 from itertools import count
 from math import ceil
 
+from sync.core.census import Census
+from sync.core.conflicts import Conflict
+from sync.core.convergence import Tally, counted, hour_of
 from sync.core.errors import PreconditionFailed, Refused
-from sync.core.journal import DeadLetter, JournalEntry
+from sync.core.journal import DELAYED, DeadLetter, JournalEntry
 from sync.core.mailboxes import Backfill, BookingCursor, Breaker, Cursor, Quarantine, SubscriptionRecord
 from sync.core.memory import KnownBooking, KnownEvent, Link
 from sync.core.work import POISON_SUFFIX, QUEUES, item_to_text, queue_of
-from sync.core.work_items import WorkItem
+from sync.core.work_items import Source, WorkItem
 from sync.service.ports import Clock
 
 type Checkpoint = Callable[[str], Awaitable[None]]
@@ -92,6 +95,7 @@ class FakeStateStore(FakePort):
         self._quarantines: dict[str, Quarantine] = {}
         self._breakers: dict[str, Breaker] = {}
         self._subscriptions: dict[str, SubscriptionRecord] = {}
+        self._census: Census | None = None
 
     def lose_everything(self) -> None:
         """As if somebody had deleted the tables."""
@@ -107,6 +111,7 @@ class FakeStateStore(FakePort):
             table.clear()
         self._booking_cursor = None
         self._backfill = None
+        self._census = None
 
     async def find_known_event(self, mailbox_id: str, event_id: str) -> KnownEvent | None:
         async with self._operation("find_known_event"):
@@ -245,6 +250,26 @@ class FakeStateStore(FakePort):
         for record in listed:
             yield record
 
+    async def page_subscription_records(self, after: str, limit: int) -> list[SubscriptionRecord]:
+        async with self._operation("page_subscription_records"):
+            return [self._subscriptions[key] for key in sorted(self._subscriptions) if key > after][:limit]
+
+    async def page_quarantines(self, after: str, limit: int) -> list[Quarantine]:
+        async with self._operation("page_quarantines"):
+            return [self._quarantines[key] for key in sorted(self._quarantines) if key > after][:limit]
+
+    async def find_census(self) -> Census | None:
+        async with self._operation("find_census"):
+            return self._census
+
+    async def save_census(self, census: Census) -> None:
+        async with self._operation("save_census"):
+            self._census = census
+
+    async def delete_census(self) -> None:
+        async with self._operation("delete_census"):
+            self._census = None
+
     def _save[K, V: (KnownEvent, KnownBooking, Link, Breaker)](self, table: dict[K, V], key: K, value: V) -> V:
         stored = table.get(key)
         if value.version != (stored.version if stored else None):
@@ -259,6 +284,7 @@ class FakeJournal(FakePort):
     def __init__(self) -> None:
         super().__init__()
         self.entries: list[JournalEntry] = []
+        self.conflicts: dict[str, Conflict] = {}
 
     async def write(self, entry: JournalEntry) -> None:
         async with self._operation("write"):
@@ -292,6 +318,62 @@ class FakeJournal(FakePort):
         for entry in sorted(listed, key=lambda entry: entry.at, reverse=True):
             yield entry
 
+    async def find_newest(self, mailbox_id: str, source: Source) -> JournalEntry | None:
+        async with self._operation("find_newest"):
+            found = [one for one in self.entries if one.mailbox_id == mailbox_id and one.source is source]
+        return max(found, key=lambda entry: entry.at, default=None)
+
+    async def list_waiting(self, received_after: datetime) -> AsyncIterator[JournalEntry]:
+        async with self._operation("list_waiting"):
+            waiting: dict[tuple[str, str, datetime], JournalEntry] = {}
+            for entry in self.entries:
+                item = (entry.correlation_id, entry.about, entry.received_at)
+                if entry.action == DELAYED:
+                    waiting[item] = entry
+                elif entry.deferrals:
+                    waiting.pop(item, None)
+        for entry in sorted(waiting.values(), key=lambda entry: entry.received_at):
+            if entry.received_at > received_after:
+                yield entry
+
+    async def list_tallies(self, since: datetime) -> AsyncIterator[Tally]:
+        async with self._operation("list_tallies"):
+            tallies: dict[datetime, Tally] = {}
+            for entry in self.entries:
+                hour = hour_of(entry.at)
+                tally = tallies.get(hour) or Tally(hour=hour, instance="only")
+                tallies[hour] = counted(tally, entry)
+        for hour in sorted(tallies, reverse=True):
+            if hour >= hour_of(since) and (tallies[hour].steps or tallies[hour].swept):
+                yield tallies[hour]
+
+    async def save_conflict(self, conflict: Conflict) -> None:
+        async with self._operation("save_conflict"):
+            self.conflicts[conflict.conflict_id] = conflict
+
+    async def find_conflict(self, conflict_id: str) -> Conflict | None:
+        async with self._operation("find_conflict"):
+            return self.conflicts.get(conflict_id)
+
+    async def list_conflicts(
+        self, *, mailbox_id: str | None = None, booking_id: str | None = None
+    ) -> AsyncIterator[Conflict]:
+        async with self._operation("list_conflicts"):
+            listed = [
+                one
+                for one in self.conflicts.values()
+                if mailbox_id in (None, one.mailbox_id) and booking_id in (None, one.booking_id)
+            ]
+        for one in sorted(listed, key=lambda one: one.at, reverse=True):
+            yield one
+
+    async def prune_conflicts(self, before: datetime) -> int:
+        async with self._operation("prune_conflicts"):
+            old = [one for one in self.conflicts.values() if one.at < before]
+            for one in old:
+                del self.conflicts[one.conflict_id]
+        return len(old)
+
 
 class FakeDeadLetters(FakePort):
     """`DeadLetters` in memory."""
@@ -309,6 +391,18 @@ class FakeDeadLetters(FakePort):
             listed = [letter for letter in self.letters.values() if error_class in (None, letter.error_class)]
         for letter in listed:
             yield letter
+
+    async def page_letters(self, error_class: str, after: str, limit: int) -> list[DeadLetter]:
+        async with self._operation("page_letters"):
+            listed = sorted(
+                (letter for letter in self.letters.values() if letter.error_class == error_class),
+                key=lambda letter: letter.letter_id,
+            )
+        return [letter for letter in listed if letter.letter_id > after][:limit]
+
+    async def count_letters(self) -> Counter[str]:
+        async with self._operation("count_letters"):
+            return Counter(letter.error_class for letter in self.letters.values())
 
     async def find_letter(self, letter_id: str) -> DeadLetter | None:
         async with self._operation("find_letter"):
@@ -356,6 +450,11 @@ class FakeWorkQueue(FakePort):
         async with self._operation("approximate_lengths"):
             lengths = Counter(message.queue for message in self._messages.values())
         return {name: lengths[name] for queue in QUEUES for name in (queue, queue + POISON_SUFFIX)}
+
+    async def peek(self, queue: str) -> list[str]:
+        async with self._operation("peek"):
+            now = self._clock()
+            return [message.text for message in self.messages(queue) if message.visible_at <= now][:32]
 
     def messages(self, queue: str) -> list[QueueMessage]:
         """All of a queue, taken and delayed ones too, in the order in which they become visible."""

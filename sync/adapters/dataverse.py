@@ -34,7 +34,7 @@ from sync.adapters.dataverse_wire import (
 )
 from sync.core.errors import InvalidPayload, NotFound, PermanentError
 from sync.core.sides import Booking, EventAddress, TimeSpan, event_hash
-from sync.service.ports import BookingPage, BookingVersion, Clock, ListedBooking
+from sync.service.ports import BookingPage, BookingVersion, Clock, ListedBooking, Technician
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +72,12 @@ class DataverseClient:
     async def find_booking_of_event(self, mailbox_id: str, event_id: str) -> Booking | None:
         return await self._find(queries.booking_of_event_address(event_hash(mailbox_id, event_id)))
 
+    async def list_bookings_naming(self, event_id: str) -> AsyncIterator[str]:
+        async for row in self._rows(BOOKINGS, queries.bookings_naming(event_id)):
+            # Dataverse compares without case, and event ids may differ by case alone.
+            if row[EVENT_ID_COLUMN] == event_id:
+                yield row["bookableresourcebookingid"].lower()
+
     async def _find(self, address: str) -> Booking | None:
         try:
             row = await self._http.read(f"{BOOKINGS}.get", f"{address}?{queries.BOOKING_QUERY}", prefer=_NAMES)
@@ -100,7 +106,7 @@ class DataverseClient:
         if event is not None:
             changes |= {EVENT_ID_COLUMN: event.event_id, EVENT_HASH_COLUMN: event_hash(*event)}
         if undelivered is not None:
-            changes[UNDELIVERED_COLUMN] = _cut(undelivered, UNDELIVERED_LENGTH) or None
+            changes[UNDELIVERED_COLUMN] = queries.cut(undelivered, UNDELIVERED_LENGTH) or None
         return await self._patch(booking_id, etag, changes)
 
     async def cancel_booking(self, booking_id: str, *, etag: str) -> BookingVersion:
@@ -177,6 +183,17 @@ class DataverseClient:
             if mailbox_id := mailbox_of_user(user):
                 yield mailbox_id
 
+    def list_technicians_of(self, mailbox_ids: Sequence[str]) -> AsyncIterator[Technician]:
+        return self._technicians(queries.technicians_of(mailbox_ids))
+
+    def list_technicians_named(self, text: str) -> AsyncIterator[Technician]:
+        return self._technicians(queries.technicians_named(text))
+
+    async def _technicians(self, address: str) -> AsyncIterator[Technician]:
+        async for resource in self._rows(queries.RESOURCES, address):
+            if mailbox_id := mailbox_of_user(resource.get("UserId") or {}):
+                yield Technician(mailbox_id, resource.get("name") or "")
+
     async def list_mailboxes(self) -> AsyncIterator[str]:
         async for resource in self._rows(queries.RESOURCES, queries.user_resources()):
             user = resource.get("UserId") or {}
@@ -208,8 +225,3 @@ async def _readable[T](rows: AsyncIterator[dict[str, Any]], read: Callable[[dict
             logger.warning("A booking is left out of a sweep: %s", error.reason, extra={"action": "unreadable"})
             continue
         yield one
-
-
-def _cut(text: str, length: int) -> str:
-    """The beginning of `text` that fits a column, which counts in UTF-16 code units."""
-    return text.encode("utf-16-le")[: 2 * length].decode("utf-16-le", errors="ignore")

@@ -61,13 +61,19 @@ class DataverseHttp:
         *,
         headers: Mapping[str, str] | None = None,
         json: Mapping[str, Any] | None = None,
+        content: bytes | None = None,
     ) -> Answer:
-        """The successful answer. Raises what the transport makes of a failure."""
+        """The successful answer. Raises what the transport makes of a failure.
+
+        The body is either `json` or `content`, which comes with its own Content-Type among the headers.
+        """
         url = self._base.join(address)
         if (url.scheme, url.netloc) != (self._base.scheme, self._base.netloc):
             # The token goes with every request: a link must not lead it elsewhere.
             raise InvalidPayload("Dataverse answered a link to another host.", operation=operation)
-        return await self._transport.call(operation, self._sender(method, url, headers or {}, json), pace=self._pace)
+        return await self._transport.call(
+            operation, self._sender(method, url, headers or {}, json, content), pace=self._pace
+        )
 
     async def read(self, operation: str, address: str, *, prefer: str = "") -> dict[str, Any]:
         """The JSON object that a GET answers."""
@@ -84,12 +90,21 @@ class DataverseHttp:
             next_address = page.get("@odata.nextLink")
 
     def _sender(
-        self, method: str, url: httpx.URL, headers: Mapping[str, str], json: Mapping[str, Any] | None
+        self,
+        method: str,
+        url: httpx.URL,
+        headers: Mapping[str, str],
+        json: Mapping[str, Any] | None,
+        content: bytes | None,
     ) -> Callable[[], Awaitable[httpx.Response]]:
         async def send() -> httpx.Response:
             token = await self._credential.get_token(self._scope)
             return await self._http.request(
-                method, url, headers={**headers, "Authorization": f"Bearer {token.token}"}, json=json
+                method,
+                url,
+                headers={**headers, "Authorization": f"Bearer {token.token}"},
+                json=json,
+                content=content,
             )
 
         return send

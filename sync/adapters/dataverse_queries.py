@@ -15,6 +15,7 @@ from sync.core.sides import TimeSpan
 
 BOOKINGS = "bookableresourcebookings"
 RESOURCES = "bookableresources"
+STATUSES = "bookingstatuses"
 MAILBOXES = "mailboxes"
 USERS = "systemusers"
 
@@ -80,6 +81,11 @@ def booking_of_event_address(event_hash: str) -> str:
     return f"{BOOKINGS}({EVENT_HASH_COLUMN}='{event_hash}')"
 
 
+def bookings_naming(event_id: str) -> str:
+    condition = "{} eq '{}'".format(EVENT_ID_COLUMN, event_id.replace("'", "''"))
+    return _query(BOOKINGS, f"bookableresourcebookingid,{EVENT_ID_COLUMN}", condition)
+
+
 def resource_address(resource_id: str) -> str:
     return f"{row_address(RESOURCES, resource_id)}?$select=resourcetype&$expand={_USER}"
 
@@ -121,6 +127,29 @@ def user_resources() -> str:
     return _query(RESOURCES, "bookableresourceid", "resourcetype eq 3 and statecode eq 0", expand=_USER)
 
 
+def resources_of_user(mailbox_id: str) -> str:
+    condition = f"UserId/azureactivedirectoryobjectid eq {guid(mailbox_id)} and resourcetype eq 3 and statecode eq 0"
+    return _query(RESOURCES, "bookableresourceid", condition)
+
+
+def scheduled_statuses() -> str:
+    """Field Service's own, of which a customer may have several."""
+    return _query(STATUSES, "bookingstatusid", "msdyn_fieldservicestatus eq 690970000 and statecode eq 0")
+
+
+def technicians_of(mailbox_ids: Iterable[str]) -> str:
+    """The user resources behind some mailboxes, by name."""
+    users = " or ".join(f"UserId/azureactivedirectoryobjectid eq {guid(mailbox_id)}" for mailbox_id in mailbox_ids)
+    return _query(RESOURCES, "name", f"resourcetype eq 3 and ({users})", expand=_USER)
+
+
+def technicians_named(text: str) -> str:
+    """The user resources whose name contains a text, or whose user has it as address."""
+    quoted = text.replace("'", "''")
+    named = f"contains(name,'{quoted}') or UserId/internalemailaddress eq '{quoted}'"
+    return _query(RESOURCES, "name", f"resourcetype eq 3 and ({named})", expand=_USER)
+
+
 def synchronized_mailboxes() -> str:
     """Mailboxes whose appointments server-side synchronization handles, tested and enabled."""
     condition = "actdeliverymethod eq 1 and enabledforact eq true and actstatus eq 1"
@@ -136,6 +165,11 @@ def users_by_id(user_ids: Iterable[str]) -> str:
 def wire_time(moment: datetime) -> str:
     """An aware time as Dataverse takes it: UTC with `Z`, whole seconds; without `Z` it would be read as UTC anyway."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def cut(text: str, length: int) -> str:
+    """The beginning of `text` that fits a column, which counts in UTF-16 code units."""
+    return text.encode("utf-16-le")[: 2 * length].decode("utf-16-le", errors="ignore")
 
 
 def guid(text: str) -> str:

@@ -9,14 +9,16 @@ from typing import Any
 import httpx
 from azure.core.credentials_async import AsyncTokenCredential
 
+from sync.adapters import dataverse_definitions_wire as definitions_wire
 from sync.adapters import dataverse_setup_wire as wire
+from sync.adapters.dataverse_definitions_wire import table_address
 from sync.adapters.dataverse_http import DataverseHttp, open_http
-from sync.adapters.dataverse_setup_wire import ATTRIBUTES, KEYS, TABLE, Ids, any_of, query, row_id
+from sync.adapters.dataverse_setup_wire import Ids, any_of, query, row_id
 from sync.adapters.transport import Transport
 from sync.core.errors import AccessDenied, InvalidPayload, NotFound, PermanentError, Refused
 from sync.core.registration import (
     CHANGE_TRACKING_PART,
-    KEY_PART,
+    KEY_STATUS,
     PUBLISHER_PART,
     SOLUTION,
     SOLUTION_PART,
@@ -130,12 +132,12 @@ class DataverseSetup:
             error.mend = _NO_RIGHT if isinstance(error, AccessDenied) else _REFUSED
             raise
 
-    async def key_status(self) -> str:
-        """How far Dataverse is with the index of our key: Pending, InProgress, Active or Failed."""
-        for row in await self._definitions(query(KEYS, ["LogicalName", "EntityKeyIndexStatus"])):
-            if row["LogicalName"] == KEY_PART.name.lower():
-                return str(row["EntityKeyIndexStatus"])
-        raise NotFound(f"The key {KEY_PART.name} is not there.")
+    async def key_status(self, key: Part) -> str:
+        """How far Dataverse is with the index of a key: Pending, InProgress, Active or Failed."""
+        found = definitions_wire.keys_from_wire([key], await self._keys(key.table))
+        if not found:
+            raise NotFound(f"The key {key.name} is not there.")
+        return str(found[key.kind, key.name][KEY_STATUS])
 
     async def _read_solution(self, parts: _Parts) -> list[str]:
         """Add solution and publisher to `parts`; answers the other solutions of that publisher."""
@@ -159,18 +161,39 @@ class DataverseSetup:
         return others
 
     async def _read_definitions(self, wanted: Sequence[Part], parts: _Parts) -> tuple[int, ...]:
-        """Add columns, key and change tracking to `parts`; answers the languages that labels have."""
+        """Add tables, columns, keys, relationships and change tracking to `parts`.
+
+        Answers the languages that labels have.
+        """
         properties = ["LogicalName", "DisplayName", "ChangeTrackingEnabled", "CanChangeTrackingBeEnabled"]
-        table = await self._read("EntityDefinitions.get", query(TABLE, properties), _STRONG)
-        parts[CHANGE_TRACKING_PART.kind, CHANGE_TRACKING_PART.name] = wire.tracking_from_wire(table)
-        types = await self._definitions(query(ATTRIBUTES, ["LogicalName", "AttributeType"]))
-        texts = f"{ATTRIBUTES}/Microsoft.Dynamics.CRM.StringAttributeMetadata"
+        address = query(table_address(CHANGE_TRACKING_PART.table), properties)
+        booking = await self._read("EntityDefinitions.get", address, _STRONG)
+        parts[CHANGE_TRACKING_PART.kind, CHANGE_TRACKING_PART.name] = definitions_wire.tracking_from_wire(booking)
+        ours = {part.table: part for part in wanted if part.kind is Kind.TABLE}
+        absent = await self.missing_tables(ours) if ours else []
+        parts |= {(part.kind, part.name): {} for table, part in ours.items() if table not in absent}
+        for table in dict.fromkeys(part.table for part in wanted if part.kind is Kind.COLUMN):
+            if table not in absent:
+                await self._read_table(table, [part for part in wanted if part.table == table], parts)
+        return definitions_wire.languages_from_wire(booking)
+
+    async def _read_table(self, table: str, wanted: Sequence[Part], parts: _Parts) -> None:
+        """Add what of `wanted`, which are parts of one table, is there."""
+        attributes = f"{table_address(table)}/Attributes"
+        types = await self._definitions(query(attributes, ["LogicalName", "AttributeType"]))
+        texts = f"{attributes}/Microsoft.Dynamics.CRM.StringAttributeMetadata"
         strings = await self._definitions(query(texts, ["LogicalName", "MaxLength"]))
-        parts |= wire.columns_from_wire(wanted, types, strings)
-        for row in await self._definitions(query(KEYS, ["LogicalName", "KeyAttributes", "EntityKeyIndexStatus"])):
-            if row["LogicalName"] == KEY_PART.name.lower():
-                parts[KEY_PART.kind, KEY_PART.name] = wire.key_from_wire(row)
-        return wire.languages_from_wire(table)
+        parts |= definitions_wire.columns_from_wire(wanted, types, strings)
+        parts |= definitions_wire.keys_from_wire(wanted, await self._keys(table))
+        relationships = {part.name: part for part in wanted if part.kind is Kind.RELATIONSHIP}
+        if relationships:
+            for row in await self._definitions(query(f"{table_address(table)}/ManyToOneRelationships", ["SchemaName"])):
+                if part := relationships.get(row["SchemaName"]):
+                    parts[part.kind, part.name] = {}
+
+    async def _keys(self, table: str) -> list[dict[str, Any]]:
+        columns = ["LogicalName", "KeyAttributes", "EntityKeyIndexStatus"]
+        return await self._definitions(query(f"{table_address(table)}/Keys", columns))
 
     async def _read_endpoint(self, wanted: Sequence[Part], parts: _Parts) -> list[str]:
         """Add endpoint, steps and images to `parts`; answers the names of others' steps that call our endpoint."""

@@ -3,9 +3,8 @@
 Rows get ids of our choosing, so that a plan can name what it is about to make, a repeated creation makes no second one,
 and ours can be told from others'. The ids are writable on create by the table references of serviceendpoint,
 sdkmessageprocessingstep, sdkmessageprocessingstepimage and publisher. Bodies: Dataverse documentation,
-create-update-column-definitions-using-web-api, create-update-entity-definitions-using-web-api,
-define-alternate-keys-entity, register-web-hook, checked 2026-11-21. The XML of `authvalue` stands in no page: it is the
-one that public programs send.
+register-web-hook, checked 2026-11-21. The XML of `authvalue` stands in no page: it is the one that public programs
+send. How definitions are written is in `dataverse_definitions_wire`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,13 +14,12 @@ from typing import Any
 from urllib.parse import quote
 from uuid import UUID, uuid5
 
+from sync.adapters.dataverse_definitions_wire import TYPE, definition, definition_address
 from sync.core.errors import InvalidPayload
 from sync.core.registration import (
-    KEY_STATUS,
     LENGTH,
     SECRET_IS_SET,
     SOLUTION,
-    TRACKS_CHANGES,
     Doing,
     Kind,
     Part,
@@ -30,14 +28,9 @@ from sync.core.registration import (
     Trigger,
     Value,
 )
-from sync.core.webhooks import BOOKING_TABLE, WEBHOOK_SECRET_HEADER
-
-TABLE = f"EntityDefinitions(LogicalName='{BOOKING_TABLE}')"
-ATTRIBUTES = f"{TABLE}/Attributes"
-KEYS = f"{TABLE}/Keys"
+from sync.core.webhooks import WEBHOOK_SECRET_HEADER
 
 _NAMESPACE = UUID("3c9b6f0e-5d0a-4b52-9d0e-8a1f4c7e2b60")
-_TYPE = "Microsoft.Dynamics.CRM."
 _SETS = {
     Kind.PUBLISHER: "publishers",
     Kind.SOLUTION: "solutions",
@@ -98,22 +91,17 @@ def requests_of(entry: PlanEntry, ids: Ids) -> list[Request]:
         case Doing.CHANGE:
             return _change(entry, ids)
         case Doing.PUBLISH:
-            xml = f"<importexportxml><entities><entity>{BOOKING_TABLE}</entity></entities></importexportxml>"
+            tables = "".join(f"<entity>{table}</entity>" for table in entry.part.name.split(", "))
+            xml = f"<importexportxml><entities>{tables}</entities></importexportxml>"
             return [Request(method="POST", address="PublishXml", body={"ParameterXml": xml})]
         case Doing.REMOVE:
             return [Request(method="DELETE", address=_address(entry.part, ids))]
 
 
 def _address(part: Part, ids: Ids) -> str:
-    match part.kind:
-        case Kind.COLUMN:
-            return f"{ATTRIBUTES}(LogicalName='{part.name.lower()}')"
-        case Kind.KEY:
-            return f"{KEYS}(LogicalName='{part.name.lower()}')"
-        case Kind.CHANGE_TRACKING:
-            return TABLE
-        case _:
-            return f"{_SETS[part.kind]}({_id(part, ids)})"
+    if part.kind in _SETS:
+        return f"{_SETS[part.kind]}({_id(part, ids)})"
+    return definition_address(part)
 
 
 def _id(part: Part, ids: Ids) -> str:
@@ -134,10 +122,8 @@ def _creation(part: Part, ids: Ids) -> list[Request]:
         case Kind.SOLUTION:
             body["publisherid@odata.bind"] = f"/publishers({ids.publisher})"
             return [Request(method="POST", address="solutions", body=body)]
-        case Kind.COLUMN:
-            return [_post(ATTRIBUTES, _column(part, ids))]
-        case Kind.KEY:
-            return [_post(KEYS, _key(part, ids))]
+        case Kind.TABLE | Kind.COLUMN | Kind.KEY | Kind.RELATIONSHIP:
+            return [_post(*definition(part, ids.languages))]
         case Kind.ENDPOINT:
             return [_post("serviceendpoints", {"serviceendpointid": _id(part, ids), **body, **_masked()})]
         case Kind.STEP:
@@ -167,14 +153,14 @@ def _change(entry: PlanEntry, ids: Ids) -> list[Request]:
     address = _address(part, ids)
     match part.kind:
         case Kind.COLUMN:
-            kind = f"{_TYPE}StringAttributeMetadata"
+            kind = f"{TYPE}StringAttributeMetadata"
             body = {"@odata.type": kind, "MaxLength": changes[LENGTH]}
             return [Request(method="PUT", address=address, headers=_REPLACING, body=body, base=f"{address}/{kind}")]
         case Kind.CHANGE_TRACKING:
             body = {"ChangeTrackingEnabled": True}
-            return [Request(method="PUT", address=TABLE, headers=_REPLACING, body=body, base=TABLE)]
+            return [Request(method="PUT", address=address, headers=_REPLACING, body=body, base=address)]
         case Kind.KEY:
-            body = {"EntityLogicalName": BOOKING_TABLE, "EntityKeyLogicalName": part.name.lower()}
+            body = {"EntityLogicalName": part.table, "EntityKeyLogicalName": part.name.lower()}
             return [Request(method="POST", address="ReactivateEntityKey", body=body)]
         case Kind.ENDPOINT:
             changes.pop(SECRET_IS_SET, None)
@@ -195,39 +181,6 @@ def _restart(image: Part, ids: Ids) -> list[Request]:
         return []
     step = f"sdkmessageprocessingsteps({row_id(Kind.STEP, image.trigger)})"
     return [_patch(step, _DISABLED), _patch(step, _ENABLED)]
-
-
-def _column(part: Part, ids: Ids) -> dict[str, object]:
-    return {
-        "@odata.type": f"{_TYPE}StringAttributeMetadata",
-        "AttributeType": "String",
-        "AttributeTypeName": {"Value": "StringType"},
-        "SchemaName": part.name,
-        "MaxLength": part.values[LENGTH],
-        "FormatName": {"Value": "Text"},
-        "RequiredLevel": {
-            "Value": "None",
-            "CanBeChanged": True,
-            "ManagedPropertyLogicalName": "canmodifyrequirementlevelsettings",
-        },
-        "DisplayName": _label(part, ids),
-    }
-
-
-def _key(part: Part, ids: Ids) -> dict[str, object]:
-    columns = str(part.values["columns"]).split(",")
-    return {"SchemaName": part.name, "KeyAttributes": columns, "DisplayName": _label(part, ids)}
-
-
-def _label(part: Part, ids: Ids) -> dict[str, object]:
-    """The label in every language of the table's own name: which of them is the environment's is not told."""
-    return {
-        "@odata.type": f"{_TYPE}Label",
-        "LocalizedLabels": [
-            {"@odata.type": f"{_TYPE}LocalizedLabel", "Label": part.values["label"], "LanguageCode": language}
-            for language in ids.languages
-        ],
-    }
 
 
 def _step(part: Part, body: Mapping[str, object], ids: Ids) -> dict[str, object]:
@@ -255,33 +208,6 @@ def query(address: str, columns: Iterable[str], condition: str = "", *, expand: 
 def any_of(column: str, values: Iterable[str]) -> str:
     """A condition: the column has one of these texts, which hold no quotes."""
     return " or ".join(f"{column} eq '{value}'" for value in values)
-
-
-def columns_from_wire(
-    parts: Iterable[Part], types: Iterable[Mapping[str, Any]], strings: Iterable[Mapping[str, Any]]
-) -> dict[tuple[Kind, str], dict[str, Value]]:
-    """Those of our columns that are there, from the definitions of all columns and of those that hold text."""
-    kinds = {row["LogicalName"]: row["AttributeType"] for row in types}
-    lengths = {row["LogicalName"]: row["MaxLength"] for row in strings}
-    return {
-        (part.kind, part.name): {"type": kinds[name], LENGTH: lengths.get(name) or 0}
-        for part in parts
-        if part.kind is Kind.COLUMN and (name := part.name.lower()) in kinds
-    }
-
-
-def key_from_wire(row: Mapping[str, Any]) -> dict[str, Value]:
-    return {"columns": ",".join(row["KeyAttributes"]), KEY_STATUS: row["EntityKeyIndexStatus"]}
-
-
-def tracking_from_wire(definition: Mapping[str, Any]) -> dict[str, Value]:
-    possible = definition.get("CanChangeTrackingBeEnabled") or {}
-    return {TRACKS_CHANGES: bool(definition["ChangeTrackingEnabled"]), "is possible": bool(possible.get("Value", True))}
-
-
-def languages_from_wire(definition: Mapping[str, Any]) -> tuple[int, ...]:
-    labels = (definition.get("DisplayName") or {}).get("LocalizedLabels") or []
-    return tuple(label["LanguageCode"] for label in labels) or (1033,)
 
 
 def values_from_row(part: Part, row: Mapping[str, Any]) -> dict[str, Value]:

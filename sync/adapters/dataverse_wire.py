@@ -79,7 +79,7 @@ def _booking(row: dict[str, Any]) -> Booking:
         mailbox_id=mailbox_of_user(user),
         event_id=_text(row, EVENT_ID_COLUMN) or None,
         event_hash=_text(row, EVENT_HASH_COLUMN) or None,
-        modified_at=_instant(row["modifiedon"]),
+        modified_at=instant_from_wire(row["modifiedon"]),
         name=_text(row, "name"),
         status_name=_text(status, "name"),
         work_order=_work_order(row),
@@ -258,10 +258,10 @@ def _etag(row: dict[str, Any]) -> str:
 
 
 def _span(row: dict[str, Any]) -> TimeSpan:
-    return TimeSpan(start_at=_instant(row["starttime"]), end_at=_instant(row["endtime"]))
+    return TimeSpan(start_at=instant_from_wire(row["starttime"]), end_at=instant_from_wire(row["endtime"]))
 
 
-def _instant(text: str) -> datetime:
+def instant_from_wire(text: str) -> datetime:
     """A time as Dataverse writes it; one without a zone is UTC, as it would be on the way in."""
     moment = datetime.fromisoformat(text)
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
@@ -269,7 +269,7 @@ def _instant(text: str) -> datetime:
 
 def _optional_instant(row: dict[str, Any], column: str) -> datetime | None:
     text = _text(row, column)
-    return _instant(text) if text else None
+    return instant_from_wire(text) if text else None
 
 
 def _text(row: dict[str, Any], column: str) -> str:

@@ -91,6 +91,7 @@ class GraphClient:
         secret: str,
     ) -> None:
         """`batches` is a sender with the patience for batches."""
+        self.sender = sender
         self._sdk = sender.sdk
         self._send = sender.send
         self._batches = batches

@@ -57,7 +57,7 @@ def event_from_wire(mailbox_id: str, data: dict[str, Any], *, booking_id: str | 
             is_all_day=bool(data.get("isAllDay")),
             is_cancelled=bool(data.get("isCancelled")),
             booking_id=booking_id or _mark(data),
-            modified_at=_instant(_text(data, "lastModifiedDateTime")),
+            modified_at=instant_from_wire(_text(data, "lastModifiedDateTime")),
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         unreadable = InvalidPayload(f"An event cannot be read: {error!r}")
@@ -72,7 +72,7 @@ def time_from_wire(value: dict[str, str]) -> datetime:
     """
     if value["timeZone"] not in ("UTC", "Etc/UTC", "Etc/GMT"):
         raise ValueError("Graph answered in another time zone than UTC")
-    return _instant(value["dateTime"])
+    return instant_from_wire(value["dateTime"])
 
 
 def wire_time(moment: datetime) -> dict[str, str]:
@@ -80,7 +80,7 @@ def wire_time(moment: datetime) -> dict[str, str]:
     return {"dateTime": moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S"), "timeZone": "UTC"}
 
 
-def _instant(text: str) -> datetime:
+def instant_from_wire(text: str) -> datetime:
     """A time as Graph writes it: seven decimals, which `fromisoformat` cuts to six, with or without `Z`."""
     moment = datetime.fromisoformat(text)
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
@@ -145,7 +145,7 @@ def subscription_from_wire(data: dict[str, Any]) -> Subscription | None:
             mailbox_id=match.group(1).lower(),
             notification_url=_text(data, "notificationUrl"),
             lifecycle_url=data.get("lifecycleNotificationUrl"),
-            expires_at=_instant(_text(data, "expirationDateTime")),
+            expires_at=instant_from_wire(_text(data, "expirationDateTime")),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InvalidPayload(f"A subscription cannot be read: {error!r}") from error

@@ -5,6 +5,7 @@ queue client, and gives up soon enough for the door to answer 503. Limits are th
 (Azure documentation, rest/api/storageservices/put-message, checked 2026-11-21).
 """
 
+from base64 import b64decode
 from contextlib import suppress
 from math import ceil
 
@@ -21,6 +22,9 @@ MESSAGE_LIMIT_BYTES = 49_152
 """What is left of the service's 64 KiB after base64, which the Functions host expects (host.json, messageEncoding)."""
 
 LONGEST_DELAY_SECONDS = 7 * 24 * 60 * 60
+
+PEEKED = 32
+"""The most that one call shows."""
 
 NEVER_EXPIRES = -1
 """Time to live. The service's default of 7 days would lose work silently in a long outage."""
@@ -46,6 +50,19 @@ class StorageWorkQueue:
     async def approximate_lengths(self) -> dict[str, int]:
         """Messages per queue and poison queue, delayed ones and those in work included; 0 for a missing queue."""
         return {name: await self._length(name) for queue in QUEUES for name in (queue, queue + POISON_SUFFIX)}
+
+    async def peek(self, queue: str) -> list[str]:
+        """See `QueueGauge.peek`."""
+        async with storage_call(f"queue {queue}", self._deadline_seconds):
+            try:
+                shown = await self._client(queue).peek_messages(max_messages=PEEKED)
+            except ResourceNotFoundError:
+                return []
+        texts = []
+        for message in shown:
+            with suppress(ValueError):  # Somebody else's: what is not base64 ends in the poison queue.
+                texts.append(b64decode(message.content).decode())
+        return texts
 
     async def _length(self, queue: str) -> int:
         async with storage_call(f"queue {queue}", self._deadline_seconds):

@@ -1,17 +1,19 @@
 """`StateStore` on Azure Table Storage: one table per kind of value, spread over partitions by mailbox or booking."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from azure.data.tables.aio import TableServiceClient
 
 from sync.adapters.rows import RowKey, key_text
 from sync.adapters.tables import PREFIX, ValueTable, VersionedTable
+from sync.core.census import Census
 from sync.core.mailboxes import BOOKINGS, Backfill, BookingCursor, Breaker, Cursor, Quarantine, SubscriptionRecord
 from sync.core.memory import KnownBooking, KnownEvent, Link
 from sync.core.sides import event_hash
 
 _BOOKING_CURSOR = RowKey(BOOKINGS, "cursor")
 _BACKFILL = RowKey(BOOKINGS, "backfill")
+_CENSUS = RowKey("all", "census")
 
 
 class TableStateStore:
@@ -42,6 +44,7 @@ class TableStateStore:
             SubscriptionRecord,
             lambda record: _key(record.mailbox_id, "subscription"),
         )
+        self._censuses = ValueTable(service, f"{prefix}census", Census, lambda _: _CENSUS)
 
     async def find_known_event(self, mailbox_id: str, event_id: str) -> KnownEvent | None:
         known = await self._events.find(_event_key(mailbox_id, event_id))
@@ -136,6 +139,26 @@ class TableStateStore:
 
     def list_subscription_records(self) -> AsyncIterator[SubscriptionRecord]:
         return self._subscriptions.list_values()
+
+    async def page_subscription_records(self, after: str, limit: int) -> Sequence[SubscriptionRecord]:
+        return await self._subscriptions.page(*_following(after), limit)
+
+    async def page_quarantines(self, after: str, limit: int) -> Sequence[Quarantine]:
+        return await self._quarantines.page(*_following(after), limit)
+
+    async def find_census(self) -> Census | None:
+        return await self._censuses.find(_CENSUS)
+
+    async def save_census(self, census: Census) -> None:
+        await self._censuses.put(census)
+
+    async def delete_census(self) -> None:
+        await self._censuses.delete(_CENSUS)
+
+
+def _following(owner_id: str) -> tuple[str, dict[str, str]]:
+    """The filter that selects the rows of the owners after one; an empty id comes before all."""
+    return "PartitionKey gt @after", {"after": key_text(owner_id) if owner_id else ""}
 
 
 def _key(owner_id: str, row: str) -> RowKey:

@@ -4,6 +4,7 @@ What the stores have in common: rows found by key, conditional writes by etag, l
 created when it is first written to. Reading a missing table finds nothing: losing the tables may cost time only.
 """
 
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -17,6 +18,7 @@ from azure.data.tables.aio import TableClient, TableServiceClient
 
 from sync.adapters.rows import Column, RowKey, columns_from_value, value_from_columns
 from sync.adapters.storage_errors import storage_call
+from sync.core.answers import FollowedMeeting
 from sync.core.errors import PreconditionFailed
 from sync.core.mailboxes import Breaker
 from sync.core.memory import KnownBooking, KnownEvent, Link
@@ -84,10 +86,13 @@ class ValueTable[T: "DataclassInstance"]:
                     await self._client.submit_transaction([("delete", one) for one in batch])
         return len(rows)
 
-    async def list_values(self, *, rows_per_page: int = 1000, **equal: str | None) -> AsyncIterator[T]:
-        """Values whose columns equal what is given (None: any), by key; the next page is read when it is asked for."""
+    async def list_values(self, *, rows_per_page: int = 1000, after: str = "", **equal: str | None) -> AsyncIterator[T]:
+        """Values whose columns equal what is given (None: any), by key; the next page is read when it is asked for.
+
+        `after` leaves out rows whose row keys do not come after it.
+        """
         wanted = {name: text for name, text in equal.items() if text is not None}
-        pages = self._query(wanted, rows_per_page).by_page()
+        pages = self._query(wanted, after, rows_per_page).by_page()
         while True:
             async with storage_call(self._subject, DEADLINE_SECONDS):
                 try:
@@ -97,11 +102,39 @@ class ValueTable[T: "DataclassInstance"]:
             for row in page:
                 yield self._value(row)
 
-    def _query(self, wanted: Mapping[str, str], rows_per_page: int) -> Any:
-        if not wanted:
+    async def page(self, query: str, parameters: Mapping[str, str], limit: int | None) -> list[T]:
+        """The values that a filter selects, by key, `limit` at most; None for all."""
+        return [self._value(row) for row in await self._rows(query, parameters, limit)]
+
+    async def count_by(self, column: str, query: str, parameters: Mapping[str, str]) -> Counter[str]:
+        """How many rows that a filter selects hold each text in a column; nothing but that column is read."""
+        rows = await self._rows(query, parameters, None, select=[column])
+        return Counter(row[column] for row in rows)
+
+    async def _rows(
+        self, query: str, parameters: Mapping[str, str], limit: int | None, select: list[str] | None = None
+    ) -> list[TableEntity]:
+        found = self._client.query_entities(
+            query, parameters=dict(parameters), results_per_page=limit or 1000, select=select
+        )
+        rows: list[TableEntity] = []
+        pages = found.by_page()
+        # A page may come with fewer rows than there are, or none, and a token for the rest (Table service
+        # documentation, query timeout and pagination).
+        while limit is None or len(rows) < limit:
+            async with storage_call(self._subject, DEADLINE_SECONDS):
+                try:
+                    rows += [row async for row in await anext(pages)]
+                except (StopAsyncIteration, ResourceNotFoundError):
+                    break
+        return rows[:limit]
+
+    def _query(self, wanted: Mapping[str, str], after: str, rows_per_page: int) -> Any:
+        if not (wanted or after):
             return self._client.list_entities(results_per_page=rows_per_page)
-        query = " and ".join(f"{name} eq @{name}" for name in wanted)
-        return self._client.query_entities(query, parameters=dict(wanted), results_per_page=rows_per_page)
+        parts = [f"{name} eq @{name}" for name in wanted] + (["RowKey gt @after"] if after else [])
+        parameters = {**wanted, "after": after} if after else dict(wanted)
+        return self._client.query_entities(" and ".join(parts), parameters=parameters, results_per_page=rows_per_page)
 
     async def _create_table(self) -> None:
         with suppress(ResourceExistsError):  # another instance was quicker
@@ -115,7 +148,7 @@ class ValueTable[T: "DataclassInstance"]:
         return value_from_columns(self._kind, row)
 
 
-class VersionedTable[T: (KnownEvent, KnownBooking, Link, Breaker)](ValueTable[T]):
+class VersionedTable[T: (KnownEvent, KnownBooking, Link, Breaker, FollowedMeeting)](ValueTable[T]):
     """Values whose `version` is the row's etag."""
 
     async def save(self, value: T) -> T:

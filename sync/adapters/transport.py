@@ -25,6 +25,7 @@ from sync.adapters.pacing import Pace
 from sync.calls import count_call
 from sync.core.errors import InvalidPayload, ServiceUnavailable, SyncError, Throttled
 from sync.service.ports import Clock, Sleep
+from sync.telemetry import Called, tell_call
 
 logger = logging.getLogger(__name__)
 
@@ -126,7 +127,9 @@ class Transport:
         for attempt in range(1, attempts + 1):
             async with pace.turn() if pace else nullcontext():
                 count_call(operation)
+                began_at = self._clock()
                 outcome = await self._attempt(operation, send)
+            tell_call(_called(operation, began_at, self._clock(), outcome))
             is_paced = pace is not None and pace.learn(outcome)
             if isinstance(outcome, Answer):
                 return outcome
@@ -172,6 +175,13 @@ class Transport:
             fits = error.retry_after_seconds <= _LONGEST_WAIT_IN_PLACE_SECONDS
             return error.retry_after_seconds if fits else None
         return _FIRST_WAIT_SECONDS * (1 << (attempt - 1)) * self._random.uniform(1, 1.5)
+
+
+def _called(operation: str, began_at: datetime, ended_at: datetime, outcome: Answer | SyncError) -> Called:
+    error_class = type(outcome).__name__ if isinstance(outcome, SyncError) else ""
+    return Called(
+        operation=operation, began_at=began_at, ended_at=ended_at, status=outcome.status, error_class=error_class
+    )
 
 
 def _is_refused_unread(error: SyncError) -> bool:

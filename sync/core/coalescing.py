@@ -19,7 +19,7 @@ SWEEP_RECHECKS = 5
 """How often an answer that shows no change is doubted."""
 
 UNKNOWN_TO_READS = timedelta(seconds=90)
-"""How long a new event may be missing from what Graph answers; no bound is documented."""
+"""How long a new event may be missing from what Graph answers, and an old one be in it; no bound is documented."""
 
 
 class Verdict(StrEnum):
@@ -124,6 +124,18 @@ def doubt_absence(known: KnownEvent, now: datetime) -> None:
         raise UnknownAsYet(
             "Graph does not show yet the event that it has just made.",
             operation="event.get",
+            retry_after_seconds=UNKNOWN_TO_READS.total_seconds() / 3,
+        )
+
+
+def doubt_presence(known: KnownEvent, now: datetime) -> None:
+    """Raises `UnknownAsYet` where it proves nothing that a search found the event: it has just ended."""
+    if known.standing is not Standing.ENDED or known.read_at is None:
+        return
+    if now - known.read_at < UNKNOWN_TO_READS:
+        raise UnknownAsYet(
+            "Graph still shows the event that has just been removed.",
+            operation="event.search",
             retry_after_seconds=UNKNOWN_TO_READS.total_seconds() / 3,
         )
 

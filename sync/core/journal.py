@@ -5,13 +5,17 @@ from datetime import datetime
 
 from sync.core.work_items import Source
 
+DELAYED = "delayed"
+"""The action of an item that was put back on its queue, to be done later."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalEntry:
     """What happened to one work item: what came, was read, was decided, was written, and how long it took.
 
     No subject, body, address, token or client state ever stands here. `calls` counts by operation, such as
-    `{"event.create": 1, "bookableresourcebookings.get": 1}`.
+    `{"event.create": 1, "bookableresourcebookings.get": 1}`. `about` is what the item itself was about, by ids, and
+    `deferrals` how often it had been put back before: by them an item that waits is found, and known to have ended.
     """
 
     mailbox_id: str
@@ -27,6 +31,8 @@ class JournalEntry:
     duration_ms: int = 0
     before: str = ""
     after: str = ""
+    about: str = ""
+    deferrals: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

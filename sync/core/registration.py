@@ -38,8 +38,10 @@ class Kind(StrEnum):
 
     PUBLISHER = "publisher"
     SOLUTION = "solution"
+    TABLE = "table"
     COLUMN = "column"
     KEY = "alternate key"
+    RELATIONSHIP = "relationship"
     CHANGE_TRACKING = "change tracking"
     CUSTOMIZATIONS = "customizations"
     ENDPOINT = "service endpoint"
@@ -60,13 +62,17 @@ class Trigger(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One thing that Dataverse is to have. `values` are what it must say; `trigger` is that of a step or its image."""
+    """One thing that Dataverse is to have. `values` are what it must say; `trigger` is that of a step or its image.
+
+    `table` is the one that a definition belongs to: a relationship to that of its lookup.
+    """
 
     kind: Kind
     name: str
     why: str
     values: Mapping[str, Value] = field(default_factory=dict)
     trigger: Trigger | None = None
+    table: str = BOOKING_TABLE
 
     @property
     def title(self) -> str:
@@ -127,6 +133,12 @@ class Found:
 
 
 LENGTH = "length"
+COLUMN_TYPE, CHOICES = "type", "choices"
+"""The type of a column that holds no text, and the labels of a choice's options."""
+
+REFERENCES, CASCADES = "references", "cascades"
+"""The table that a relationship's lookup points at, and whether rows go with the one that they point at."""
+
 KEY_STATUS = "status"
 KEY_ACTIVE, KEY_FAILED = "Active", "Failed"
 TRACKS_CHANGES = "is on"
@@ -166,11 +178,10 @@ CHANGE_TRACKING_PART = Part(
     why="the sweep asks what has changed; it cannot be switched off again",
     values={TRACKS_CHANGES: True},
 )
-_CUSTOMIZATIONS = Part(kind=Kind.CUSTOMIZATIONS, name=BOOKING_TABLE, why="changed definitions take effect")
 
 
-def wanted_parts(webhook_url: str) -> tuple[Part, ...]:
-    """Everything that is to be there, in the order in which it is made."""
+def wanted_parts(webhook_url: str, definitions: Sequence[Part] = ()) -> tuple[Part, ...]:
+    """Everything that is to be there, in the order in which it is made. `definitions` are those of further tables."""
     return (
         PUBLISHER_PART,
         SOLUTION_PART,
@@ -179,6 +190,7 @@ def wanted_parts(webhook_url: str) -> tuple[Part, ...]:
         _column("bks_Undelivered", "Undelivered", 200, "tells dispatchers why a booking has no event"),
         KEY_PART,
         CHANGE_TRACKING_PART,
+        *definitions,
         Part(
             kind=Kind.ENDPOINT,
             name=SOLUTION,
@@ -258,12 +270,17 @@ def plan_setup(wanted: Sequence[Part], found: Found, *, renews_secret: bool = Fa
     """What must be done so that everything is there as wanted, in this order; empty when it is."""
     entries = [entry for part in wanted if (entry := _entry(part, found, renews_secret=renews_secret))]
     schema = [entry for entry in entries if entry.part.kind not in INTAKE]
-    if any(entry.part.kind in _DEFINITIONS for entry in schema):
-        schema.append(PlanEntry(doing=Doing.PUBLISH, part=_CUSTOMIZATIONS, why=_CUSTOMIZATIONS.why))
+    changed = dict.fromkeys(entry.part.table for entry in schema if entry.part.kind in _DEFINITIONS)
+    if changed:
+        customizations = Part(kind=Kind.CUSTOMIZATIONS, name=", ".join(changed), why="changed definitions take effect")
+        schema.append(PlanEntry(doing=Doing.PUBLISH, part=customizations, why=customizations.why))
     return schema + [entry for entry in entries if entry.part.kind in INTAKE]
 
 
-_DEFINITIONS = (Kind.COLUMN, Kind.KEY, Kind.CHANGE_TRACKING)
+_OF_TABLES = (Kind.COLUMN, Kind.KEY, Kind.RELATIONSHIP)
+"""What is gone with its table."""
+
+_DEFINITIONS = (Kind.TABLE, *_OF_TABLES, Kind.CHANGE_TRACKING)
 
 
 def _entry(part: Part, found: Found, *, renews_secret: bool) -> PlanEntry | None:
@@ -283,10 +300,10 @@ def _entry(part: Part, found: Found, *, renews_secret: bool) -> PlanEntry | None
 def _changes(part: Part, there: Mapping[str, Value]) -> dict[str, Value]:
     """The values that must be different. A name or a label that somebody has changed is theirs."""
     match part.kind:
-        case Kind.PUBLISHER | Kind.SOLUTION:
+        case Kind.PUBLISHER | Kind.SOLUTION | Kind.TABLE | Kind.RELATIONSHIP:
             return {}
         case Kind.COLUMN:
-            wanted = part.values[LENGTH]
+            wanted = part.values.get(LENGTH, 0)
             return {LENGTH: wanted} if int(there[LENGTH]) < int(wanted) else {}
         case Kind.KEY:
             return {KEY_STATUS: KEY_ACTIVE} if there[KEY_STATUS] == KEY_FAILED else {}
@@ -321,11 +338,19 @@ def _why_change(part: Part, there: Mapping[str, Value], changes: Mapping[str, Va
 
 def plan_removal(wanted: Sequence[Part], found: Found) -> list[PlanEntry]:
     """What undoes the setup, the last part first. Change tracking stays: it cannot be switched off."""
+    there = [part for part in reversed(wanted) if found.values_of(part) is not None]
+    own_tables = {part.table for part in there if part.kind is Kind.TABLE}
     return [
-        PlanEntry(doing=Doing.REMOVE, part=part, why="made by setup")
-        for part in reversed(wanted)
-        if found.values_of(part) is not None and part.kind is not Kind.CHANGE_TRACKING and not _why_kept(part, found)
+        PlanEntry(doing=Doing.REMOVE, part=part, why=_why_removed(part))
+        for part in there
+        if part.kind is not Kind.CHANGE_TRACKING
+        and not (part.kind in _OF_TABLES and part.table in own_tables)
+        and not _why_kept(part, found)
     ]
+
+
+def _why_removed(part: Part) -> str:
+    return "made by setup; its rows go with it" if part.kind is Kind.TABLE else "made by setup"
 
 
 def kept_parts(wanted: Sequence[Part], found: Found) -> list[str]:
@@ -360,8 +385,10 @@ def find_conflicts(wanted: Sequence[Part], found: Found) -> list[str]:
         there = found.values_of(part)
         if there is None:
             continue
-        if part.kind is Kind.COLUMN and there["type"] != "String":
-            conflicts.append(f"The column {part.name} is no single line of text: delete it.")
+        if part.kind is Kind.COLUMN and there[COLUMN_TYPE] != part.values.get(COLUMN_TYPE, "String"):
+            wanted_type = part.values.get(COLUMN_TYPE)
+            what = f"not of the type {wanted_type}" if wanted_type else "no single line of text"
+            conflicts.append(f"The column {part.name} is {what}: delete it.")
         if part.kind is Kind.KEY and there["columns"] != part.values["columns"]:
             conflicts.append(f"The key {part.name} is on {there['columns']}: delete it.")
         if part.kind is Kind.CHANGE_TRACKING and not (there[TRACKS_CHANGES] or there["is possible"]):

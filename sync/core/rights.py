@@ -8,6 +8,7 @@ Append To on the other is how roles are described; that the app cannot do withou
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from sync.core.answer_table import ANSWER_TABLE, APPOINTMENT_TABLE
 from sync.core.registration import Doing, Kind, PlanEntry
 from sync.core.webhooks import BOOKING_TABLE, WORK_ORDER_TABLE
 
@@ -26,10 +27,17 @@ APP_TABLES = (
 """What the app reads. Those of Field Service are only there where it is installed."""
 
 
-def rights_of_app(*, deletes_bookings: bool) -> list[Right]:
+RIGHTS_ON_ANSWERS = [Right(kind, ANSWER_TABLE) for kind in ("Create", "Read", "Write", "Append")]
+
+
+def rights_of_app(*, deletes_bookings: bool, reads_answers: bool = False) -> list[Right]:
     """What the app's role needs, for the whole organization: change tracking demands it, and visits are everybody's."""
     rights = [Right("Read", table) for table in APP_TABLES]
     rights += [Right("Write", BOOKING_TABLE), Right("Append", BOOKING_TABLE), Right("AppendTo", "bookingstatus")]
+    if reads_answers:
+        targets = (APPOINTMENT_TABLE, "contact", "systemuser")
+        rights += [Right("Read", APPOINTMENT_TABLE), *RIGHTS_ON_ANSWERS]
+        rights += [Right("AppendTo", table) for table in targets]
     return [*rights, Right("Delete", BOOKING_TABLE)] if deletes_bookings else rights
 
 
@@ -42,6 +50,8 @@ _TABLES_OF_ROWS = {
 }
 _RIGHT_TYPES = {Doing.CREATE: "Create", Doing.CHANGE: "Write", Doing.REMOVE: "Delete"}
 _METADATA_PRIVILEGES = {
+    Kind.TABLE: "Entity",
+    Kind.RELATIONSHIP: "Relationship",
     Kind.COLUMN: "Attribute",
     Kind.KEY: "EntityKey",
     Kind.CHANGE_TRACKING: "Entity",

@@ -14,6 +14,7 @@ class Rules:
     """`mailboxes` narrows the sync to the listed Entra object ids; empty means every user resource's.
 
     `allows_microsoft_sync`: also work in mailboxes whose appointments Microsoft's own sync handles.
+    `reads_answers`: bring attendees' answers to appointments into Dynamics.
     """
 
     subscriptions: SubscriptionPolicy
@@ -24,3 +25,4 @@ class Rules:
     breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
     mailboxes: tuple[str, ...] = ()
     allows_microsoft_sync: bool = False
+    reads_answers: bool = False

@@ -96,7 +96,7 @@ async def _read_round(cursor: BookingCursor | None, ports: Ports) -> _Round:
         try:
             return await _read_pages(_Round(ports.clock()), cursor.delta_link, ports)
         except DeltaTokenExpired:
-            logger.warning("The change tracking token expired: full round.", extra={"action": "delta-expired"})
+            logger.info("The change tracking token expired: full round.", extra={"action": "delta-expired"})
     began_at = ports.clock()
     links = {link.booking_id: link async for link in ports.state.list_links()}
     try:

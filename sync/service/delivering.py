@@ -35,7 +35,7 @@ from sync.core.sweeping import window_at
 from sync.core.work_items import BookingChange
 from sync.service.delivery_work import DeliveryWork, overwriting_of
 from sync.service.leases import give_back_booking, lease_booking
-from sync.service.outcome import Outcome, action_words, log_decision, span_text
+from sync.service.outcome import Outcome, action_words, log_decision
 from sync.service.overwriting import announce_overwriting
 from sync.service.ports import Ports
 from sync.service.quarantine import quarantine_mailbox
@@ -136,18 +136,8 @@ class _Run:
     async def _announce(self, step: DeliveryStep, delivery: Delivery) -> None:
         """Tell what a step is about to overwrite, before it does: see `announce_overwriting`."""
         overwriting = overwriting_of(step, delivery)
-        if overwriting is None:
-            return
-        outcome = Outcome(
-            action=action_words(type(step)),
-            reason=step.reason,
-            mailbox_id=overwriting.address.mailbox_id,
-            event_id=overwriting.address.event_id,
-            booking_id=self._item.booking_id,
-            before=span_text(overwriting.loser),
-            after=span_text(overwriting.winner),
-        )
-        await announce_overwriting(self._item, outcome, self._ports)
+        if overwriting is not None:
+            await announce_overwriting(self._item, overwriting, self._item.booking_id, step.reason, self._ports)
 
     async def give_back(self) -> None:
         """Free booking and events for the next attempt."""

@@ -4,11 +4,12 @@ Each writes one service, then our tables, and answers what is known then; `sync.
 that. What a step is about to do, and could not be told from its traces, is noted before it is done.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import assert_never
 from uuid import NAMESPACE_OID, uuid5
 
 from sync.core.actions import Reason
+from sync.core.conflicts import Overwriting, Side
 from sync.core.content import BODY_TEXT, render
 from sync.core.delivery_state import Delivery
 from sync.core.delivery_steps import (
@@ -168,7 +169,7 @@ class DeliveryWork:
     async def _remove(self, step: RemoveEvent, delivery: Delivery) -> Delivery:
         await self.events.remove(step)
         if (overwriting := overwriting_of(step, delivery)) is not None:
-            self.before = span_text(overwriting.loser)
+            self.before = span_text(overwriting.lost)
         if step.reason in (Reason.LEFTOVER, Reason.DUPLICATE):
             return await self.let_go(step.address, None, "", delivery)
         return await self.let_go(step.address, step.clears, step.undelivered, delivery)
@@ -188,28 +189,23 @@ class DeliveryWork:
         return replace(delivery, booking=booking, link=link, hint=hint, made=made, event=UNREAD, elsewhere=UNREAD)
 
 
-@dataclass(frozen=True, slots=True)
-class Overwriting:
-    """Of an event, a time that somebody chose and a step overwrites, or takes away; `winner` is what stands instead."""
-
-    address: EventAddress
-    loser: TimeSpan
-    winner: TimeSpan
-
-
 def overwriting_of(step: DeliveryStep, delivery: Delivery) -> Overwriting | None:
+    """Whose time a step overwrites, or takes away; None for a step that costs nobody a choice."""
     booking, link, elsewhere = delivery.booking, delivery.link, delivery.elsewhere
     if not isinstance(booking, Booking):
         return None
     match step:
         case AdoptEvent(event=event, loser=TimeSpan() as loser):
-            return Overwriting(event.address, loser, booking.span if loser == event.span else event.span)
+            if loser == event.span:
+                return Overwriting(event.address, Side.DYNAMICS, loser, booking.span)
+            return Overwriting(event.address, Side.OUTLOOK, loser, event.span)
         case RewriteEvent(span=TimeSpan() as span, loser=TimeSpan() as loser) if link is not None:
-            return Overwriting(link.address, loser, span)
+            return Overwriting(link.address, Side.DYNAMICS, loser, span)
         case RescheduleBooking(span=span, loser=TimeSpan() as loser) if link is not None:
-            return Overwriting(link.address, loser, span)
+            return Overwriting(link.address, Side.OUTLOOK, loser, span)
         case RemoveEvent(address=address, reason=Reason.LEFTOVER) if isinstance(elsewhere, Event):
-            return Overwriting(address, elsewhere.span, booking.span) if elsewhere.span != booking.span else None
+            if elsewhere.span != booking.span:
+                return Overwriting(address, Side.DYNAMICS, elsewhere.span, booking.span)
     return None
 
 

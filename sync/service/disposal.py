@@ -22,19 +22,19 @@ from sync.core.errors import (
     SyncError,
     TransientError,
 )
-from sync.core.journal import DeadLetter, JournalEntry
+from sync.core.journal import DELAYED, DeadLetter, JournalEntry
 from sync.core.mailboxes import BOOKINGS
 from sync.core.work import POISON_SUFFIX, item_from_text
 from sync.core.work_items import BookingChange, EventChange, MailboxTask, Source, WorkItem, WorkOrderChange, mailbox_of
 from sync.service.outcome import Outcome
 from sync.service.ports import Ports
 from sync.service.quarantine import quarantine_mailbox
+from sync.telemetry import Buried, Handled, gathered_calls, tell
 
 logger = logging.getLogger(__name__)
 
 FIRST_DELAY_SECONDS = 15.0
 LONGEST_DELAY_SECONDS = 600.0
-DELAYED = "delayed"
 
 PATIENCE = timedelta(hours=24)
 """An item that still cannot be handled after this is buried with the last error as its reason."""
@@ -55,7 +55,7 @@ async def handle_message(
         await bury(queue, text, error, None, ports)
         return
     started_at = ports.clock()
-    with counted_calls() as calls:
+    with counted_calls() as calls, gathered_calls() as requests:
         outcome = await _attempt(queue, text, item, dequeue_count, maximum, ports, handle)
     if outcome is None:
         return
@@ -74,10 +74,24 @@ async def handle_message(
         duration_ms=int((ended_at - started_at).total_seconds() * 1000),
         before=outcome.before,
         after=outcome.after,
+        about=_subject(item),
+        deferrals=item.deferrals,
     )
     _log(entry, dequeue_count)
-    if outcome.is_news:
+    if outcome.is_news or item.deferrals:
         await _write_journal(entry, ports)
+    tell(
+        Handled(
+            queue=queue,
+            item=item,
+            dequeue_count=dequeue_count,
+            began_at=started_at,
+            entry=entry,
+            calls=requests,
+            error_class=outcome.error_class,
+            is_news=outcome.is_news,
+        )
+    )
 
 
 async def _write_journal(entry: JournalEntry, ports: Ports) -> None:
@@ -99,7 +113,9 @@ async def _attempt(
     except MailboxUnavailable as error:
         mailbox_id = error.mailbox_id or mailbox_of(item)
         await quarantine_mailbox(mailbox_id, error, ports)
-        return Outcome(action="quarantined", reason=error.reason, mailbox_id=mailbox_id)
+        return Outcome(
+            action="quarantined", reason=error.reason, mailbox_id=mailbox_id, error_class=type(error).__name__
+        )
     except TransientError as error:
         if ports.clock() - item.received_at > PATIENCE:
             return await _buried(queue, text, error, item, ports)
@@ -107,7 +123,7 @@ async def _attempt(
         if isinstance(error, Busy):
             return None
         reason = f"{delay_seconds:.0f} s: {error.reason}"
-        return Outcome(action=DELAYED, reason=reason, mailbox_id=error.mailbox_id)
+        return Outcome(action=DELAYED, reason=reason, mailbox_id=error.mailbox_id, error_class=type(error).__name__)
     except SyncError as error:
         return await _buried(queue, text, error, item, ports)
     except asyncio.CancelledError as error:
@@ -117,7 +133,13 @@ async def _attempt(
         raise RuntimeError(f"{queue} was cancelled from within.") from error
     except Exception as error:
         # The one place that catches everything: a bug must not take the item with it.
-        logger.exception("%s failed unexpectedly.", queue, extra={"action": "failed", "dequeue_count": dequeue_count})
+        logger.exception(
+            "%s failed unexpectedly with %s [%s]",
+            queue,
+            type(error).__name__,
+            item.correlation_id,
+            extra={"action": "failed", "correlation_id": item.correlation_id, "dequeue_count": dequeue_count},
+        )
         if dequeue_count < maximum:
             raise
         return await _buried(queue, text, error, item, ports)
@@ -125,9 +147,10 @@ async def _attempt(
 
 async def _buried(queue: str, text: str, error: Exception, item: WorkItem, ports: Ports) -> Outcome:
     await bury(queue, text, error, item, ports)
+    error_class = type(error).__name__
     if isinstance(error, SyncError):
-        return Outcome(action="buried", reason=error.reason, mailbox_id=error.mailbox_id)
-    return Outcome(action="buried", reason=repr(error))
+        return Outcome(action="buried", reason=error.reason, mailbox_id=error.mailbox_id, error_class=error_class)
+    return Outcome(action="buried", reason=repr(error), error_class=error_class)
 
 
 async def _delay(item: WorkItem, error: TransientError, ports: Ports) -> float:
@@ -164,8 +187,14 @@ async def bury(queue: str, text: str, error: Exception, item: WorkItem | None, p
         at=ports.clock(),
     )
     await ports.dead_letters.bury(letter)
+    tell(Buried(queue=queue, error_class=letter.error_class))
     logger.error(
-        "A message of %s is buried as %s: %s", queue, letter.error_class, letter.reason, extra={"action": "buried"}
+        "A message of %s is buried as %s: %s [%s]",
+        queue,
+        letter.error_class,
+        letter.reason,
+        letter.correlation_id or "no work item",
+        extra={"action": "buried", "error_class": letter.error_class, "correlation_id": letter.correlation_id},
     )
 
 

@@ -66,12 +66,14 @@ class EventMemory:
         """Have the link, if there is one, lead to the event that the booking names from now on."""
         if pair.link is None:
             return
+        # A booking that was moved since they agreed must be read before its times are written.
+        is_agreed = isinstance(pair.booking, Booking) and pair.booking.span == pair.link.agreed
         await self._ports.state.save_link(
             replace(
                 pair.link,
                 mailbox_id=address.mailbox_id,
                 event_id=address.event_id,
-                booking_etag=booking_etag,
+                booking_etag=booking_etag if is_agreed else "",
                 event_etag="",
                 written={},
                 generation=pair.link.generation + 1,

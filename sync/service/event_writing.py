@@ -10,15 +10,15 @@ from uuid import NAMESPACE_OID, uuid5
 
 from sync.core.actions import Reason
 from sync.core.body import merge_body
-from sync.core.coalescing import doubt_absence
+from sync.core.coalescing import doubt_absence, doubt_presence
 from sync.core.delivery_steps import CreateEvent, ForgetEvent, RemoveEvent, RewriteEvent
-from sync.core.errors import PreconditionFailed, TransientError
+from sync.core.errors import NotFound, PreconditionFailed, TransientError
 from sync.core.memory import KnownEvent, Standing, newest_etags
 from sync.core.rules import Rules
 from sync.core.sides import Booking, Event, EventAddress
 from sync.service.breaker import passing_deletion
 from sync.service.leases import give_back_event, known_event, lease_event
-from sync.service.ports import EventChanges, EventDraft, Ports
+from sync.service.ports import EventBody, EventChanges, EventDraft, Ports
 
 UNCOUNTED = (Reason.LEFTOVER, Reason.DUPLICATE, Reason.CANCELLED_IN_DYNAMICS)
 """Removals that the breaker does not count: the visit goes on elsewhere, or somebody cancelled this very booking."""
@@ -50,9 +50,13 @@ class EventWriter:
         return event
 
     async def search(self, mailbox_id: str, booking: Booking) -> Event | None:
-        """An event with the booking's mark, else the one that looks as if it had been made for it."""
+        """An event with the booking's mark, else the one that looks as if it had been made for it.
+
+        Raises `UnknownAsYet` for one that we have just removed and that Graph still shows.
+        """
         marked = await self._ports.calendar.find_marked_event(mailbox_id, booking.booking_id)
         if marked is not None:
+            doubt_presence(await known_event(marked.address, self._ports), self._ports.clock())
             return marked
         number = booking.work_order.number if booking.work_order else booking.name
         lookalike = await self._ports.calendar.find_lookalike(mailbox_id, booking.span, number) if number else None
@@ -94,13 +98,21 @@ class EventWriter:
         looked_at = self._ports.clock()
         body, etag = None, step.etag
         if "body" in step.fields:
-            current = await self._ports.calendar.read_body(address)
+            current = await self._read_body(address)
             body = merge_body(current.html, step.content.body, written_text=written_text)
             etag = etag or current.etag
         event = await self._ports.calendar.update_event(address, self._changes(step, body), etag=etag)
         event = replace(event, booking_id=self._booking_id)  # The answer to a PATCH does not show the mark.
         await self._remember_as_ours(event, looked_at, is_own_write=True)
         return event
+
+    async def _read_body(self, address: EventAddress) -> EventBody:
+        """Raises `UnknownAsYet`, like `read`, and `NotFound`."""
+        try:
+            return await self._ports.calendar.read_body(address)
+        except NotFound:
+            doubt_absence(self._held[address], self._ports.clock())
+            raise
 
     def _changes(self, step: RewriteEvent, body: str | None) -> EventChanges:
         content, fields = step.content, step.fields
@@ -131,6 +143,9 @@ class EventWriter:
         # First remembered, so that its absence is not taken for a technician's doing, whatever becomes of this worker.
         await self._remember_as(Standing.ENDED, step.address)
         await self._ports.calendar.delete_event(step.address, etag=step.etag)
+        if (await known_event(step.address, self._ports)).standing is not Standing.ENDED:
+            # Another worker has taken it for the booking's while this one slept longer than its lease.
+            await self._remember_as(Standing.ENDED, step.address)
 
     async def forget(self, step: ForgetEvent) -> None:
         """Remember an event that is left to its owner as theirs, and one that is gone as ended."""
@@ -144,8 +159,9 @@ class EventWriter:
         )
 
     async def remember(self, event: Event) -> None:
-        """Remember an event as the booking's that was there before us."""
-        await self._remember_as_ours(event, self._ports.clock(), is_own_write=False)
+        """Remember an event as the booking's that was there before us, if not for long: reads may lack it as well."""
+        now = self._ports.clock()
+        await self._remember_as_ours(event, now, is_own_write=False, made_at=now)
 
     async def give_back(self, *, alive: EventAddress | None = None) -> None:
         """Free what is still held; `alive` is the booking's event, whatever was planned for it."""

@@ -6,6 +6,7 @@ from sync.core.errors import InvalidPayload
 from sync.core.rules import Rules
 from sync.core.work import BOOKING_CHANGES_QUEUE, EVENT_CHANGES_QUEUE, MAILBOX_TASKS_QUEUE
 from sync.core.work_items import BookingChange, EventChange, MailboxJob, MailboxTask, WorkItem, WorkOrderChange
+from sync.service.answering import find_followed, read_answers
 from sync.service.booking_items import queue_bookings_of
 from sync.service.delivering import deliver_booking
 from sync.service.disposal import handle_message
@@ -32,6 +33,8 @@ async def handle_event_change(text: str, dequeue_count: int, maximum: int, shop:
     async def handle(item: WorkItem) -> Outcome:
         if not isinstance(item, EventChange):
             raise InvalidPayload("Something else is on the queue of event changes.")
+        if (followed := await find_followed(item, shop.ports)) is not None:
+            return await read_answers(item, followed, shop.ports, shop.rules)
         return await reconcile_event(item, shop.ports, shop.rules)
 
     await handle_message(EVENT_CHANGES_QUEUE, text, dequeue_count, maximum, shop.ports, handle)

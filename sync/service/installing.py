@@ -8,21 +8,22 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
+from sync.core.answer_table import ANSWER_TABLE
 from sync.core.errors import Refused, ServiceUnavailable
 from sync.core.registration import (
-    EVENT_KEY,
     INTAKE,
     KEY_ACTIVE,
     KEY_FAILED,
     Doing,
     Found,
+    Kind,
     Part,
     PlanEntry,
     Request,
     find_conflicts,
     plan_setup,
 )
-from sync.core.rights import APP_TABLES, Right, rights_of_app, rights_of_plan
+from sync.core.rights import APP_TABLES, RIGHTS_ON_ANSWERS, Right, rights_of_app, rights_of_plan
 from sync.service.ports import Clock, Sleep
 
 KEY_PATIENCE = timedelta(minutes=5)
@@ -50,7 +51,7 @@ class Environment(Protocol):
     async def send(self, request: Request) -> None:
         """Raises `Refused`, `AccessDenied`."""
 
-    async def key_status(self) -> str: ...
+    async def key_status(self, key: Part) -> str: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +91,7 @@ async def survey(
         problems.append(
             f"No enabled application user has the client id {client_id}: create it and give it the app's role."
         )
+    reads_answers = any(part.table == ANSWER_TABLE for part in wanted)
     found = await environment.read(wanted)
     plan = plan_setup(wanted, found, renews_secret=renews_secret)
     touched = {entry.part.title for entry in plan}
@@ -97,7 +99,7 @@ async def survey(
     lacks = {
         "You lack": await environment.missing_rights(user_id, rights, privileges),
         "The app's user lacks": await environment.missing_rights(
-            app_user_id, rights_of_app(deletes_bookings=deletes_bookings)
+            app_user_id, rights_of_app(deletes_bookings=deletes_bookings, reads_answers=reads_answers)
         )
         if app_user_id
         else [],
@@ -108,6 +110,9 @@ async def survey(
         elif missing_rights:
             listed = "".join(f"\n    {one}" for one in missing_rights)
             problems.append(f"{who} these privileges for the whole organization; add them to a security role:{listed}")
+    if any(entry.part.kind is Kind.TABLE for entry in plan):
+        types = ", ".join(right.type for right in RIGHTS_ON_ANSWERS)
+        notes.append(f"Once the table is made, give the app's role these rights on {ANSWER_TABLE}: {types}.")
     return Survey(
         user_id=user_id,
         app_user_id=app_user_id,
@@ -128,12 +133,13 @@ async def install(
     done: Callable[[PlanEntry], None],
     waiting: Callable[[str], None],
 ) -> None:
-    """Carry out a plan. Dataverse begins to call us only when the key is there that we find bookings by.
+    """Carry out a plan. Dataverse begins to call us only when the keys are there that we find rows by.
 
-    `done` is told each entry, `waiting` each status of the key that is not the last. Raises as `await_key` does.
+    `done` is told each entry, `waiting` each status of a key that is not the last. Raises as `await_key` does.
     """
     await carry_out([entry for entry in plan if entry.part.kind not in INTAKE], wanted, environment, done)
-    await await_key(environment, clock=clock, sleep=sleep, waiting=waiting)
+    for key in (part for part in wanted if part.kind is Kind.KEY):
+        await await_key(key, environment, clock=clock, sleep=sleep, waiting=waiting)
     await carry_out([entry for entry in plan if entry.part.kind in INTAKE], wanted, environment, done)
 
 
@@ -152,22 +158,24 @@ async def carry_out(
         done(entry)
 
 
-async def await_key(environment: Environment, *, clock: Clock, sleep: Sleep, waiting: Callable[[str], None]) -> None:
+async def await_key(
+    key: Part, environment: Environment, *, clock: Clock, sleep: Sleep, waiting: Callable[[str], None]
+) -> None:
     """Wait until the key's index is there. Raises `Refused` when it failed, `ServiceUnavailable` when it takes long."""
     began_at = clock()
-    while (status := await environment.key_status()) != KEY_ACTIVE:
+    while (status := await environment.key_status(key)) != KEY_ACTIVE:
         if status == KEY_FAILED:
-            error = Refused(f"Dataverse could not build the index of the key {EVENT_KEY}.")
+            error = Refused(f"Dataverse could not build the index of the key {key.name}.")
             error.mend = (
-                "Run setup again: it starts the job anew (ReactivateEntityKey). If it fails again, two bookings "
-                "name one event: empty bks_eventhash of one of them."
+                "Run setup again: it starts the job anew (ReactivateEntityKey). If it fails again, two rows of "
+                f"{key.table} say the same in {key.values['columns']}: empty it in one of them."
             )
             raise error
         if clock() - began_at >= KEY_PATIENCE:
             minutes = int(KEY_PATIENCE.total_seconds() // 60)
             raise ServiceUnavailable(
-                f"After {minutes} minutes Dataverse is still building the index of the key {EVENT_KEY} ({status}). "
-                "With many bookings that takes long. Run setup again later: it goes on from here. If it stays so, look "
+                f"After {minutes} minutes Dataverse is still building the index of the key {key.name} ({status}). "
+                "With many rows that takes long. Run setup again later: it goes on from here. If it stays so, look "
                 "for its job among the system jobs, and start it anew with the action ReactivateEntityKey."
             )
         waiting(status)

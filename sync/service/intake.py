@@ -7,6 +7,7 @@ asks once more at most, and never again after a time-out (Dataverse documentatio
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -16,6 +17,7 @@ from sync.core.notifications import validation_answer
 from sync.core.webhooks import accept_booking_webhook, authenticate_webhook
 from sync.core.work_items import MailboxTask, WorkItem
 from sync.service.ports import Clock, NewId, WorkQueue
+from sync.telemetry import Received, tell
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +86,8 @@ async def answer_webhook(body: bytes, presented_secret: str | None, open_door: C
     door = open_door()
     if not authenticate_webhook(presented_secret, door.webhook_secrets):
         logger.warning("A webhook without a secret of ours was rejected.", extra={"action": "rejected"})
+        refused = Accepted(items=(), received=1, dropped=Counter({"webhook-secret": 1}))
+        tell(Received(accepted=refused, began_at=door.clock(), ended_at=door.clock()))
         return Reply(status=401)
     try:
         accepted = accept_booking_webhook(body, now=door.clock(), new_id=door.new_id)
@@ -98,12 +102,18 @@ def _reject(error: RejectedRequest) -> Reply:
 
 
 async def _acknowledge(accepted: Accepted, door: Door) -> Reply:
+    began_at = door.clock()
     try:
         await _queue_all(accepted.items, door)
     except ServiceUnavailable as error:
-        logger.error("Work could not be queued: %s", error.reason, extra={"action": "not-queued"})
+        logger.error(
+            "Work could not be queued: %s",
+            error.reason,
+            extra={"action": "not-queued", "error_class": type(error).__name__},
+        )
         return Reply(status=503, text="The queue cannot be written.", headers={**_HEADERS, "Retry-After": "10"})
     _log(accepted)
+    tell(Received(accepted=accepted, began_at=began_at, ended_at=door.clock()))
     return Reply(status=202)
 
 

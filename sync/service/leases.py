@@ -58,9 +58,19 @@ async def lease_booking(known: KnownBooking, holder: str, now: datetime, ports: 
 
 
 async def give_back_booking(known: KnownBooking, ports: Ports) -> None:
-    """Free a booking for the next attempt, which will know that this one did not finish."""
+    """Free a booking for the next attempt, which will know that this one did not finish.
+
+    Also where another worker has had it since, because this one slept longer than its lease: what was done to the
+    booking's events in between must be looked at, whoever did it.
+    """
     try:
-        await ports.state.save_known_booking(replace(known, leased_by=None, leased_until=None))
+        try:
+            await ports.state.save_known_booking(replace(known, leased_by=None, leased_until=None))
+        except PreconditionFailed:
+            current = await ports.state.find_known_booking(known.booking_id) or KnownBooking(
+                booking_id=known.booking_id
+            )
+            await ports.state.save_known_booking(replace(current, is_unfinished=True))
     except SyncError as error:
         _note(error)
 

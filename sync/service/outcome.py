@@ -22,6 +22,8 @@ class Outcome:
     after: str = ""
     is_news: bool = True
     """False for what would only fill the journal: the idle sweep, ninety-six times a day and mailbox."""
+    error_class: str = ""
+    """The class of the error that it came to, for telemetry; the journal has its sentence."""
 
 
 def log_decision(logger: logging.Logger, decision: object) -> None:

@@ -4,29 +4,45 @@ Before the write, not after: a worker that dies, or whose answer is lost, could 
 its work finds both sides equal.
 """
 
+from sync.core.conflicts import Overwriting, conflict_of
 from sync.core.journal import JournalEntry
 from sync.core.work_items import BookingChange, EventChange
-from sync.service.outcome import Outcome
+from sync.service.outcome import span_text
 from sync.service.ports import Ports
+from sync.service.sweeping import JOURNAL_MEMORY
 
 OVERWRITING = "overwriting"
 
 
-async def announce_overwriting(item: EventChange | BookingChange, outcome: Outcome, ports: Ports) -> None:
-    """Journal what is about to happen; `before` is the value that goes. Raises `TransientError`."""
+async def announce_overwriting(
+    item: EventChange | BookingChange, overwriting: Overwriting, booking_id: str, reason: str, ports: Ports
+) -> None:
+    """Journal what is about to happen, `before` being the value that goes, and keep the conflict for `take_other_side`.
+
+    Raises `TransientError`.
+    """
     now = ports.clock()
+    conflict = conflict_of(
+        overwriting,
+        booking_id=booking_id,
+        reason=reason,
+        at=item.received_at,
+        correlation_id=item.correlation_id,
+    )
     await ports.journal.write(
         JournalEntry(
-            mailbox_id=outcome.mailbox_id or item.mailbox_id or "",
-            correlation_id=item.correlation_id,
+            mailbox_id=conflict.mailbox_id,
+            correlation_id=conflict.correlation_id,
             at=now,
             received_at=item.received_at,
             source=item.source,
             action=OVERWRITING,
-            reason=outcome.reason,
-            event_id=outcome.event_id,
-            booking_id=outcome.booking_id,
-            before=outcome.before,
-            after=outcome.after,
+            reason=reason,
+            event_id=conflict.event_id,
+            booking_id=booking_id,
+            before=span_text(conflict.lost),
+            after=span_text(conflict.stands),
         )
     )
+    await ports.journal.save_conflict(conflict)
+    await ports.journal.prune_conflicts(now - JOURNAL_MEMORY)

@@ -5,18 +5,22 @@ they mean in Azure's guidelines: `get_` raises when absent, `find_` answers None
 iterates. Every method may raise `TransientError`; what else it raises is said where it matters.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
+from sync.core.census import Census
+from sync.core.conflicts import Conflict
 from sync.core.content import EventContent, ShowAs
+from sync.core.convergence import Tally
 from sync.core.journal import DeadLetter, JournalEntry
 from sync.core.mailboxes import Backfill, BookingCursor, Breaker, Cursor, Quarantine, SubscriptionRecord
 from sync.core.memory import KnownBooking, KnownEvent, Link
 from sync.core.sides import Booking, Event, EventAddress, TimeSpan
 from sync.core.subscriptions import Subscription
-from sync.core.work_items import WorkItem
+from sync.core.work_items import Source, WorkItem
+from sync.service.answer_ports import AnswerPorts
 
 type Clock = Callable[[], datetime]
 """Now, as aware UTC."""
@@ -88,6 +92,13 @@ class BookingVersion(NamedTuple):
 
     etag: str
     fingerprint: str
+
+
+class Technician(NamedTuple):
+    """A user resource: whose mailbox it is, and what Dynamics calls them."""
+
+    mailbox_id: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +190,9 @@ class BookingTable(Protocol):
     async def find_booking_of_event(self, mailbox_id: str, event_id: str) -> Booking | None:
         """The booking whose columns name this event of this mailbox."""
 
+    def list_bookings_naming(self, event_id: str) -> AsyncIterator[str]:
+        """Ids of the bookings that name an event by this id, in whatever mailbox. For people: no index helps it."""
+
     async def update_booking(
         self,
         booking_id: str,
@@ -221,6 +235,12 @@ class BookingTable(Protocol):
 
     def list_microsoft_synced(self) -> AsyncIterator[str]:
         """Entra object ids of the users whose appointments Microsoft's server-side synchronization handles."""
+
+    def list_technicians_of(self, mailbox_ids: Sequence[str]) -> AsyncIterator[Technician]:
+        """The user resources behind some mailboxes, at most a few dozen. For people, who know no ids."""
+
+    def list_technicians_named(self, text: str) -> AsyncIterator[Technician]:
+        """The user resources whose name contains a text, or whose user has it as address."""
 
     def list_mailboxes(self) -> AsyncIterator[str]:
         """Entra object ids of the users behind active user resources, disabled users left out."""
@@ -298,6 +318,18 @@ class StateStore(Protocol):
 
     def list_subscription_records(self) -> AsyncIterator[SubscriptionRecord]: ...
 
+    async def page_subscription_records(self, after: str, limit: int) -> Sequence[SubscriptionRecord]:
+        """At most `limit` of them, by mailbox id, from the one that follows `after` (empty: the first)."""
+
+    async def page_quarantines(self, after: str, limit: int) -> Sequence[Quarantine]:
+        """At most `limit` of them, by mailbox id, from the one that follows `after` (empty: the first)."""
+
+    async def find_census(self) -> Census | None: ...
+
+    async def save_census(self, census: Census) -> None: ...
+
+    async def delete_census(self) -> None: ...
+
 
 class Journal(Protocol):
     """The story of every item."""
@@ -318,6 +350,33 @@ class Journal(Protocol):
     ) -> AsyncIterator[JournalEntry]:
         """Entries of one mailbox, newest first, narrowed by what is given."""
 
+    async def save_conflict(self, conflict: Conflict) -> None:
+        """Keep a conflict, over what is kept under its id. They stand apart, to be found without any mailbox."""
+
+    async def find_conflict(self, conflict_id: str) -> Conflict | None: ...
+
+    def list_conflicts(
+        self, *, mailbox_id: str | None = None, booking_id: str | None = None
+    ) -> AsyncIterator[Conflict]:
+        """Conflicts of all mailboxes, newest first, narrowed by what is given."""
+
+    async def prune_conflicts(self, before: datetime) -> int:
+        """Delete conflicts from before that time (aware UTC), a thousand at most; answers how many."""
+
+    async def find_newest(self, mailbox_id: str, source: Source) -> JournalEntry | None:
+        """The newest entry of a mailbox about what came from there."""
+
+    def list_waiting(self, received_after: datetime) -> AsyncIterator[JournalEntry]:
+        """The newest entry of each item that is delayed and has not ended since, the one received first at the head.
+
+        `received_after` (aware UTC) leaves out what no item can still be waiting for.
+        """
+
+    def list_tallies(self, since: datetime) -> AsyncIterator[Tally]:
+        """How long changes took, by hour and instance, from the hour of `since` on. What was written in the last
+        seconds may not be counted yet, and an instance that dies takes that with it.
+        """
+
 
 class DeadLetters(Protocol):
     """The poison store: what will not be tried again by itself."""
@@ -327,6 +386,12 @@ class DeadLetters(Protocol):
 
     def list_letters(self, *, error_class: str | None = None) -> AsyncIterator[DeadLetter]:
         """All, or those of one class, in no particular order."""
+
+    async def page_letters(self, error_class: str, after: str, limit: int) -> Sequence[DeadLetter]:
+        """At most `limit` of one class, by letter id, from the one that follows `after` (empty: the first)."""
+
+    async def count_letters(self) -> Mapping[str, int]:
+        """How many there are of each error class."""
 
     async def find_letter(self, letter_id: str) -> DeadLetter | None: ...
 
@@ -347,6 +412,16 @@ class WorkQueue(Protocol):
         """Queue a message on a named queue as it once came, for replay."""
 
 
+class QueueGauge(Protocol):
+    """What people see of the queues. Reading takes nothing off them."""
+
+    async def approximate_lengths(self) -> Mapping[str, int]:
+        """Messages per queue and poison queue, delayed ones and those in work included."""
+
+    async def peek(self, queue: str) -> Sequence[str]:
+        """The texts of up to 32 messages at the head of a queue; delayed ones and those in work are not shown."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
     """Everything that the use cases beyond the acknowledging door need."""
@@ -359,3 +434,5 @@ class Ports:
     queue: WorkQueue
     clock: Clock
     new_id: NewId
+    answers: AnswerPorts | None = None
+    """For attendees' answers, where reading them is switched on."""

@@ -31,6 +31,7 @@ from sync.core.actions import (
     UpdateEvent,
 )
 from sync.core.coalescing import Verdict, doubt_absence, is_stale, judge
+from sync.core.conflicts import Overwriting, Side
 from sync.core.errors import Busy, NotFound, PreconditionFailed, StaleRead, SyncError
 from sync.core.memory import KnownEvent, Link, Standing
 from sync.core.reconcile import ABSENT, Pair, booking_id_of, decide
@@ -115,7 +116,7 @@ class _Reconciliation:
             event_id=self._item.event_id,
             standing=self._known.standing,
             is_reported_removed=self._item.is_removed,
-            was_looked_at_again=self._item.rechecks > 0,
+            was_looked_at_again=self._item.rechecks > 0 and not self._is_seen_by_sweep,
             event=event or ABSENT,
         )
         return replace(pair, link=await self._find_link(self._known.booking_id or booking_id_of(pair)))
@@ -126,6 +127,11 @@ class _Reconciliation:
         if event is None:
             doubt_absence(self._known, self._ports.clock())
         return event
+
+    @property
+    def _is_seen_by_sweep(self) -> bool:
+        """Whether a sweep saw the event changed, and there: its cursor has moved on, so nobody else will tell of it."""
+        return self._item.source is Source.SWEEP and not self._item.is_removed
 
     def _recheck_seconds(self) -> float:
         """Seconds until the next look: ten at first, doubling to about ten minutes."""
@@ -176,9 +182,11 @@ class _Reconciliation:
 
     async def _announce(self, action: Action, pair: Pair) -> None:
         """Tell what a write is about to overwrite, before it does: see `announce_overwriting`."""
-        if isinstance(action, UpdateBooking | UpdateEvent) and action.loser is not None:
-            outcome = self._outcome(action, pair, before=action.loser, after=action.span)
-            await announce_overwriting(self._item, outcome, self._ports)
+        if not isinstance(action, UpdateBooking | UpdateEvent) or action.loser is None or action.span is None:
+            return
+        winner = Side.OUTLOOK if isinstance(action, UpdateBooking) else Side.DYNAMICS
+        overwriting = Overwriting(pair.address, winner, action.loser, action.span)
+        await announce_overwriting(self._item, overwriting, action.booking_id, action.reason, self._ports)
 
     async def _perform(self, action: Action, pair: Pair) -> Outcome:  # noqa: PLR0912 - one branch per action
         """Write what was decided, then remember it."""

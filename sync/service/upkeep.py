@@ -30,6 +30,7 @@ from sync.service.outcome import Outcome
 from sync.service.ports import Ports, SubscriptionOrder
 from sync.service.quarantine import quarantine_mailbox
 from sync.service.sweeping import mailbox_task, wanted_mailboxes
+from sync.telemetry import OrderFailed, SubscriptionsListed, tell
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +64,7 @@ async def maintain_subscriptions(ports: Ports, rules: Rules, *, until: datetime)
         )
         return Counter()
     resting = await _quarantined(wanted, ports)
+    _tell_of(actual, wanted - resting, ports.clock())
     records = {one.mailbox_id: one async for one in ports.state.list_subscription_records()}
     await _record_actual(actual, records, wanted, ports)
     plan = [
@@ -74,6 +76,13 @@ async def maintain_subscriptions(ports: Ports, rules: Rules, *, until: datetime)
     summary = ", ".join(f"{kind} {count}" for kind, count in done.items()) or "nothing to do"
     logger.info("Subscription upkeep: %s.", summary, extra={"action": "upkeep", "done": dict(done)})
     return done
+
+
+def _tell_of(actual: Sequence[Subscription], working: Collection[str], now: datetime) -> None:
+    """What is there and what is missing, before anything is mended: what stays missing is seen in every run."""
+    alive = {one.mailbox_id: one.expires_at for one in actual if one.expires_at > now}
+    ends = [expires_at for mailbox_id, expires_at in alive.items() if mailbox_id in working]
+    tell(SubscriptionsListed(missing=len(set(working).difference(alive)), remaining=min(ends) - now if ends else None))
 
 
 async def _quarantined(wanted: Collection[str], ports: Ports) -> set[str]:
@@ -232,12 +241,17 @@ async def _settle_failure(
             failures=earlier.failures + 1,
         )
     )
-    logger.error(
+    error_class = type(error).__name__
+    tell(OrderFailed(change=step.change, error_class=error_class))
+    # The next run tries again, so a first trouble that may pass is nobody's business yet.
+    may_pass = isinstance(error, TransientError) and not earlier.failures
+    logger.log(
+        logging.WARNING if may_pass else logging.ERROR,
         "Could not %s the subscription of %s: %s",
         step.change,
         step.mailbox_id,
         reason,
-        extra={"action": "subscription-failed", "mailbox_id": step.mailbox_id},
+        extra={"action": "subscription-failed", "mailbox_id": step.mailbox_id, "error_class": error_class},
     )
     return None
 

@@ -57,7 +57,7 @@ async def journal(request: pytest.FixtureRequest) -> AsyncIterator[Journal]:
         yield FakeJournal()
         return
     async with own_tables(request.getfixturevalue("azurite")) as (service, prefix):
-        yield TableJournal(service, prefix=prefix)
+        yield TableJournal(service, prefix=prefix, sleep=lambda _: asyncio.sleep(0))
 
 
 @pytest.fixture(params=SUBJECTS)

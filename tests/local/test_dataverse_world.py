@@ -90,6 +90,6 @@ def test_every_lookup_of_the_schema_points_at_a_table_and_every_navigation_name_
     schema = new_world().schema
     for table in schema.tables():
         lookups = [column for column in table.columns.values() if column.is_lookup]
-        assert len(table.navigations) == len(lookups)
-        assert all(schema.find(column.target) for column in lookups)
+        assert len(table.navigations) == sum(len(column.references) for column in lookups)
+        assert all(schema.find(target) for column in lookups for target in column.references.values())
         assert not set(table.navigations) & set(table.properties)

@@ -101,3 +101,25 @@ def test_a_failing_step_shows_the_end_of_its_output_and_the_mend(
     command = [sys.executable, "-c", "print('no route to host'); raise SystemExit(3)"]
     with pytest.raises(dev.Failed, match=r"pip failed; the end of pip.log:\n\nno route to host\n\nIf the network"):
         dev.run("pip", command, cwd=tmp_path)
+
+
+def test_a_browser_that_cannot_be_installed_fails_no_test_and_is_told(
+    dev: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = tmp_path / "asked"
+    apt_get = tmp_path / "apt-get"
+    apt_get.write_text(f'#!/bin/sh\necho "$*" >> {asked}\nexit 100\n')
+    apt_get.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(dev, "LOCAL", tmp_path)
+    monkeypatch.setattr(dev.os, "geteuid", lambda: 1000)
+    dev.offer_chromium()
+    assert not asked.exists(), "nobody but root installs"
+    monkeypatch.setattr(dev.os, "geteuid", lambda: 0)
+    dev.offer_chromium()
+    assert len(asked.read_text().splitlines()) == 1
+    assert "the browser tests will be skipped" in capsys.readouterr().err
+    (tmp_path / "chromium").write_text("#!/bin/sh\n")
+    (tmp_path / "chromium").chmod(0o755)
+    dev.offer_chromium()
+    assert len(asked.read_text().splitlines()) == 1, "nothing is asked for where there is one"

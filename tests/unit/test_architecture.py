@@ -83,7 +83,17 @@ def test_the_use_cases_know_the_core_and_no_adapter(source: Path) -> None:
     strangers = {
         module
         for module in imports_in(source)
-        if not is_standard(module) and not is_of(module, "sync.core", "sync.service", "sync.calls")
+        if not is_standard(module) and not is_of(module, "sync.core", "sync.service", "sync.calls", "sync.telemetry")
+    }
+    assert strangers == set()
+
+
+@pytest.mark.parametrize("source", sources_of("page"), ids=name_of)
+def test_the_page_knows_use_cases_and_no_adapter(source: Path) -> None:
+    strangers = {
+        module
+        for module in imports_in(source)
+        if not is_standard(module) and not is_of(module, "sync.core", "sync.service", "sync.page", "markupsafe")
     }
     assert strangers == set()
 
@@ -93,7 +103,8 @@ def test_adapters_know_the_ports_and_no_use_case(source: Path) -> None:
     upwards = {
         module
         for module in imports_in(source)
-        if is_of(module, "sync") and not is_of(module, "sync.core", "sync.adapters", "sync.calls", "sync.service.ports")
+        if is_of(module, "sync")
+        and not is_of(module, "sync.core", "sync.adapters", "sync.calls", "sync.telemetry", "sync.service.ports")
     }
     assert upwards == set()
 
@@ -120,6 +131,8 @@ OF_THE_WORKSHOP = (
     "sync.adapters.dataverse",
     "sync.adapters.transport",
     "sync.service.reconciling",
+    "opentelemetry",
+    "sync.adapters.otel_export",
 )
 
 OPEN_THE_DOOR = """

@@ -12,6 +12,7 @@ from sync.core.coalescing import (
     Timing,
     Verdict,
     doubt_absence,
+    doubt_presence,
     is_stale,
     judge,
     judge_booking,
@@ -477,3 +478,22 @@ def test_the_absence_of_any_other_event_is_believed(standing: Standing, made_at:
         doubt_absence(a_known_event(standing=standing, made_at=made_at), NOW)
     except UnknownAsYet:
         pytest.fail("its absence was doubted")
+
+
+def test_an_event_that_has_just_ended_may_still_be_found() -> None:
+    with pytest.raises(UnknownAsYet) as caught:
+        doubt_presence(a_known_event(standing=Standing.ENDED, read_at=NOW), NOW + UNKNOWN_TO_READS - TICK)
+    assert caught.value.retry_after_seconds
+    assert caught.value.retry_after_seconds < UNKNOWN_TO_READS.total_seconds()
+
+
+@pytest.mark.parametrize(
+    ("standing", "read_at"),
+    [(Standing.ENDED, None), (Standing.ENDED, NOW - UNKNOWN_TO_READS), (Standing.LINKED, NOW)],
+    ids=["nobody knows when", "ended long ago and put back", "never ended"],
+)
+def test_any_other_event_that_is_found_is_there(standing: Standing, read_at: datetime | None) -> None:
+    try:
+        doubt_presence(a_known_event(standing=standing, read_at=read_at), NOW)
+    except UnknownAsYet:
+        pytest.fail("its presence was doubted")

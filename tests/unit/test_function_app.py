@@ -42,16 +42,19 @@ def test_every_queue_and_its_poison_queue_has_its_function(functions: dict[str, 
     assert sorted(queues) == sorted([*QUEUES, *(queue + POISON_SUFFIX for queue in QUEUES)])
 
 
-def test_doors_open_to_posts_alone(functions: dict[str, Any]) -> None:
+def test_doors_open_to_posts_alone_and_the_status_page_asks_for_a_key(functions: dict[str, Any]) -> None:
     doors = {
-        binding["route"]: [method.value for method in binding["methods"]]
+        (binding["route"], method.value, binding["authLevel"].value)
         for binding in bindings_of(functions).values()
         if "route" in binding
+        for method in binding["methods"]
     }
     assert doors == {
-        "graph/notifications": ["POST"],
-        "graph/lifecycle": ["POST"],
-        "dataverse/bookings": ["POST"],
+        ("graph/notifications", "POST", "anonymous"),
+        ("graph/lifecycle", "POST", "anonymous"),
+        ("dataverse/bookings", "POST", "anonymous"),
+        ("status", "GET", "function"),
+        ("status", "POST", "function"),
     }
 
 
@@ -61,6 +64,7 @@ def test_timers_go_by_the_schedules_that_are_set(functions: dict[str, Any]) -> N
         "maintain_subscriptions": "%MAINTAIN_SCHEDULE%",
         "sweep_calendars": "%SWEEP_SCHEDULE%",
         "sweep_bookings": "%SWEEP_SCHEDULE%",
+        "sweep_answers": "%SWEEP_SCHEDULE%",
     }
 
 

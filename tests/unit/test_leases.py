@@ -1,13 +1,14 @@
-"""How long an item waits whose event another worker holds."""
+"""How long an item waits whose event another worker holds, and what becomes of a worker that outslept its lease."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from sync.core.coalescing import Timing
 from sync.core.errors import Busy
-from sync.core.memory import KnownEvent
-from sync.service.leases import BUSY_DELAY_SECONDS, lease_event
+from sync.core.memory import KnownBooking, KnownEvent
+from sync.service.leases import BUSY_DELAY_SECONDS, give_back_booking, lease_booking, lease_event
 from tests.tenant import Tenant
 
 LEASE = Timing().lease
@@ -30,3 +31,16 @@ async def test_who_has_held_an_event_for_long_is_asked_ever_more_seldom(held_for
     with pytest.raises(Busy) as caught:
         await lease_event(known, "us", now, tenant.ports, tenant.rules)
     assert caught.value.retry_after_seconds == wait
+
+
+async def test_a_booking_that_another_worker_has_had_meanwhile_is_marked_as_unfinished() -> None:
+    tenant = Tenant()
+    now, ports, rules = tenant.clock.now(), tenant.ports, tenant.rules
+    ours = await lease_booking(KnownBooking(booking_id="b"), "us", now, ports, rules)
+    theirs = await lease_booking(ours, "another", now + LEASE, ports, rules)
+    await ports.state.save_known_booking(replace(theirs, is_unfinished=False, etags=("1",)))
+    await give_back_booking(ours, ports)
+    known = await ports.state.find_known_booking("b")
+    assert known is not None
+    assert known.is_unfinished
+    assert (known.etags, known.leased_by) == (("1",), "another")

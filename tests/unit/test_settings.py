@@ -101,6 +101,7 @@ def test_every_problem_is_listed_at_once() -> None:
         "MAILBOXES": f"{MAILBOX}, somebody@example.com",
         "BOOKING_SCOPE": "some",
         "ALLOW_MICROSOFT_SYNC": "maybe",
+        "READ_ANSWERS": "maybe",
         "SETTLE_SECONDS": "16",
         "CLOCK_MARGIN_SECONDS": "-1",
         "CONFLICT_WINNER": "me",
@@ -214,6 +215,7 @@ def test_the_way_to_outlook_is_set() -> None:
         ON_BOOKING_CANCELLED="keep",
         KEEP_PAST_EVENTS="False",
         ALLOW_MICROSOFT_SYNC="TRUE",
+        READ_ANSWERS="true",
         EVENT_SUBJECT="{account}",
         EVENT_LOCATION="{location} ",
         EVENT_BODY=r"{number}\n{link}",
@@ -224,6 +226,7 @@ def test_the_way_to_outlook_is_set() -> None:
     assert (rules.policy.scope, rules.policy.on_cancellation) == (Scope.WORK_ORDERS, OnCancellation.KEEP)
     assert rules.policy.keeps_past_events is False
     assert rules.allows_microsoft_sync is True
+    assert rules.reads_answers is True
     assert rules.templates == Templates(
         subject=Template.parse("{account}"),
         location=Template.parse("{location}"),

@@ -1,0 +1,1 @@
+"""The status page: what `sync.service.board` gathers, as HTML without script, and what a person may order."""
