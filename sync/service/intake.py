@@ -10,14 +10,17 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from sync.core.acceptance import Accepted
 from sync.core.errors import RejectedRequest, ServiceUnavailable
 from sync.core.notifications import validation_answer
 from sync.core.webhooks import accept_booking_webhook, authenticate_webhook
 from sync.core.work_items import MailboxTask, WorkItem
-from sync.service.ports import Clock, NewId, WorkQueue
 from sync.telemetry import Received, tell
+
+if TYPE_CHECKING:
+    from sync.service.ports import Clock, NewId, WorkQueue  # which know everything that is stored
 
 logger = logging.getLogger(__name__)
 
@@ -45,9 +48,9 @@ class Door:
 
     secrets: Sequence[str]
     tenant_id: str
-    queue: WorkQueue
-    clock: Clock
-    new_id: NewId
+    queue: "WorkQueue"
+    clock: "Clock"
+    new_id: "NewId"
     settle_seconds: float
     webhook_secrets: Sequence[str] = ()
 

@@ -133,6 +133,7 @@ OF_THE_WORKSHOP = (
     "sync.service.reconciling",
     "opentelemetry",
     "sync.adapters.otel_export",
+    "sync.service.ports",
 )
 
 OPEN_THE_DOOR = """
