@@ -14,8 +14,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from simulation.exercised import missing, show_exercised
 from simulation.farm import Farm
-from simulation.history import History, plan_history
+from simulation.history import History
 from simulation.mutation_run import show_mutations
+from simulation.mutations import MUTATIONS
+from simulation.planning import plan_history
 from simulation.play import Report
 from simulation.shrinking import shrink
 
@@ -34,8 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     console = Console(highlight=False, soft_wrap=True)
     try:
-        if options.mutations:
-            return show_mutations(console, range(options.first, options.first + options.histories), options.workers)
+        if options.mutations is not None:
+            seeds = range(options.first, options.first + options.histories)
+            return show_mutations(console, options.mutations, seeds, options.workers)
         with Farm(1 if options.seed is not None else options.workers) as farm:
             if options.seed is not None:
                 return _replay(console, farm, plan_history(options.seed), is_shrunk=options.shrink)
@@ -53,7 +56,13 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes at work (default: cores)")
     parser.add_argument("--as-found", action="store_true", help="show failing histories as they are, not shrunk")
     parser.add_argument("--seed", type=int, help="tell the history of this seed step by step instead")
-    parser.add_argument("--mutations", action="store_true", help="break the app on purpose, and see what notices it")
+    parser.add_argument(
+        "--mutations",
+        nargs="*",
+        choices=MUTATIONS,
+        metavar="NAME",
+        help="break the app on purpose, in these ways or in all, and see what notices it",
+    )
     parser.add_argument("--shrink", action="store_true", help="with --seed: shrink it first, if it fails")
     return parser.parse_args(arguments)
 
@@ -73,7 +82,7 @@ def _replay(console: Console, farm: Farm, history: History, *, is_shrunk: bool) 
 
 def _tell(console: Console, history: History, report: Report) -> None:
     console.print(f"seed {history.seed}: {len(history.acts)} acts, {len(history.troubles)} troubles", markup=False)
-    for name in ("skew_seconds", "instances", "graph", "dataverse", "choices"):
+    for name in ("skew_seconds", "instances", "clock_offsets", "graph", "dataverse", "choices"):
         if value := asdict(history)[name]:
             console.print(f"  {name}: {value}", markup=False)
     for line in report.story:

@@ -36,7 +36,7 @@ from sync.service.booking_sweep import sweep_bookings
 from sync.service.disposal import collect_poison
 from sync.service.handlers import handle_booking_change, handle_event_change, handle_mailbox_task
 from sync.service.intake import Door, Reply, answer_post, answer_webhook
-from sync.service.ports import Ports
+from sync.service.ports import Clock, Ports
 from sync.service.sweeping import queue_sweeps
 from sync.service.upkeep import maintain_subscriptions
 from sync.settings import MAXIMUM_DEQUEUE_COUNT
@@ -84,6 +84,8 @@ class Cluster:
         self._graph_door = httpx.ASGITransport(app=build_app(graph))
         self._dataverse_door = httpx.ASGITransport(app=dataverse.app)
         self._numbers, self._ids = count(1), count(1)
+        self.clock_offsets: tuple[float, ...] = ()
+        """By how many seconds the instances' clocks are ahead, in the order of their start and from the front again."""
         self._shops: dict[int, Shop] = {}
         self._cursed: set[str] = set()
         self._curses = 0
@@ -92,17 +94,24 @@ class Cluster:
 
     def start_instance(self) -> Instance:
         """One more process."""
-        instance = Instance(next(self._numbers), self.weather, self._chance)
+        number = next(self._numbers)
+        instance = Instance(number, self.weather, self._chance, self._own_clock(number))
         self.instances.append(instance)
         self._shops[instance.number] = Shop(self._open_ports(instance), self.rules)
         return instance
 
+    def _own_clock(self, number: int) -> Clock:
+        if not self.clock_offsets:
+            return self._clock.now
+        offset = timedelta(seconds=self.clock_offsets[number % len(self.clock_offsets)])
+        return lambda: self._clock.now() + offset
+
     def _open_ports(self, instance: Instance) -> Ports:
         wiring = Wiring(
-            graph=Wire(self._graph_door, instance, GRAPH_ILLS, self.graph_gauge),
-            dataverse=Wire(self._dataverse_door, instance, DATAVERSE_ILLS, self.dataverse_gauge),
+            graph=Wire(self._graph_door, instance, GRAPH_ILLS, Ill.GRAPH_SLOW, self.graph_gauge),
+            dataverse=Wire(self._dataverse_door, instance, DATAVERSE_ILLS, Ill.DATAVERSE_SLOW, self.dataverse_gauge),
             secret=SECRET,
-            clock=self._clock.now,
+            clock=instance.clock,
             sleep=instance.pause,
             random=self._chance,
         )
@@ -113,7 +122,7 @@ class Cluster:
             journal=self.journal,
             dead_letters=self.letters,
             queue=self.queue,
-            clock=self._clock.now,
+            clock=instance.clock,
             new_id=self._new_id,
         )
 
@@ -263,7 +272,7 @@ class Cluster:
             secrets=(SECRET,),
             tenant_id=TENANT_ID,
             queue=self.queue,
-            clock=self._clock.now,
+            clock=instance.clock,
             new_id=self._new_id,
             settle_seconds=self.settle_seconds,
             webhook_secrets=(WEBHOOK_SECRET,),

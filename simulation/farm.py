@@ -20,6 +20,7 @@ from typing import Self
 from local.virtual_time import VirtualLoop
 from simulation.history import History
 from simulation.play import Play, Report
+from simulation.shortcuts import take_shortcuts
 from simulation.stage import Stage
 
 SECONDS_FOR_ONE = 120
@@ -98,6 +99,7 @@ class Farm:
 
 def _tend(connection: Connection, breaks: Break | None) -> None:
     logging.getLogger("sync").setLevel(logging.CRITICAL + 1)
+    take_shortcuts()
     if breaks is not None:
         breaks()
     loop = VirtualLoop()

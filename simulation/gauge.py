@@ -12,13 +12,16 @@ type Tell = Callable[[str], None]
 
 
 class Gauge:
-    """`calls` counts requests, `writes` those that were to change something and did; `most_at_once` is by mailbox."""
+    """`calls` counts requests, `writes` those that were to change something and did.
+
+    `most_at_once` is by instance and mailbox.
+    """
 
     def __init__(self, service: str, tell: Tell) -> None:
         self.calls = 0
         self.writes: Counter[str] = Counter()
-        self.most_at_once: Counter[str] = Counter()
-        self._at_once: Counter[str] = Counter()
+        self.most_at_once: Counter[tuple[int, str]] = Counter()
+        self._at_once: Counter[tuple[int, str]] = Counter()
         self._service = service
         self._tell = tell
 
@@ -28,8 +31,8 @@ class Gauge:
         self.most_at_once.clear()
 
     @contextmanager
-    def measure(self, request: httpx.Request) -> Iterator[None]:
-        lane = _mailbox_of(request.url)
+    def measure(self, request: httpx.Request, instance: int) -> Iterator[None]:
+        lane = (instance, _mailbox_of(request.url))
         self.calls += 1
         self._at_once[lane] += 1
         self.most_at_once[lane] = max(self.most_at_once[lane], self._at_once[lane])

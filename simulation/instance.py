@@ -17,12 +17,16 @@ from simulation.history import Ill
 from simulation.weather import Weather
 from sync.adapters.transport import TIMEOUT
 from sync.core.errors import ServiceUnavailable
+from sync.service.ports import Clock
 
 CURRENT: ContextVar["Instance | None"] = ContextVar("CURRENT", default=None)
 """Whose work is being done; None for everybody else's."""
 
 LATENCY_SECONDS = 0.15
 """Of a call to a service, on average."""
+
+LONGEST_WAY_SECONDS = 4.5
+"""To a slow service, and back again: an answer arrives before the time-out."""
 
 STORAGE_SECONDS = 0.004
 LONGEST_STALL_SECONDS = 1500.0
@@ -33,10 +37,11 @@ class Killed(BaseException):
 
 
 class Instance:
-    """A process. `tasks` is what it has in hand."""
+    """A process. `tasks` is what it has in hand, `clock` its own idea of the time."""
 
-    def __init__(self, number: int, weather: Weather, chance: Random) -> None:
+    def __init__(self, number: int, weather: Weather, chance: Random, clock: Clock) -> None:
         self.number = number
+        self.clock = clock
         self.weather = weather
         self.chance = chance
         self.is_dead = False
@@ -92,21 +97,30 @@ async def pass_storage(operation: str) -> None:
 class Wire(httpx.AsyncBaseTransport):
     """The way from a process to one of the services and back, on which an answer may be lost, or never come about."""
 
-    def __init__(self, inner: httpx.AsyncBaseTransport, instance: Instance, ills: "Ills", gauge: Gauge) -> None:
+    def __init__(
+        self, inner: httpx.AsyncBaseTransport, instance: Instance, ills: "Ills", slowness: Ill, gauge: Gauge
+    ) -> None:
         self._inner = inner
         self._instance = instance
         self._ills = ills
+        self._slowness = slowness
         self._gauge = gauge
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        with self._gauge.measure(request):
-            await self._instance.take_time(LATENCY_SECONDS / 2)
+        with self._gauge.measure(request, self._instance.number):
+            is_slow = self._instance.weather.strikes(self._slowness) is not None
+            await self._travel(is_slow=is_slow)
             ill = self._instance.weather.strikes(*self._ills)
             response = await self._ills[ill](self._inner, request, self._instance) if ill else None
             response = response or await self._inner.handle_async_request(request)
-            await self._instance.take_time(LATENCY_SECONDS / 2)
+            await self._travel(is_slow=is_slow)
             self._gauge.tell(request, response.status_code, ill)
             return response
+
+    async def _travel(self, *, is_slow: bool) -> None:
+        await self._instance.take_time(LATENCY_SECONDS / 2)
+        if is_slow:
+            await self._instance.pause(self._instance.chance.uniform(0.0, LONGEST_WAY_SECONDS))
 
 
 type Befall = Callable[[httpx.AsyncBaseTransport, httpx.Request, Instance], Awaitable[httpx.Response]]
@@ -116,6 +130,10 @@ type Ills = dict[Ill, Befall]
 async def _throttle(_: httpx.AsyncBaseTransport, request: httpx.Request, instance: Instance) -> httpx.Response:
     wait = instance.chance.choice((1, 5, 30))
     return httpx.Response(429, headers={"Retry-After": str(wait)}, request=request)
+
+
+async def _deny(_: httpx.AsyncBaseTransport, request: httpx.Request, __: Instance) -> httpx.Response:
+    return httpx.Response(401, json={"error": {"code": "InvalidAuthenticationToken"}}, request=request)
 
 
 async def _fail(_: httpx.AsyncBaseTransport, request: httpx.Request, __: Instance) -> httpx.Response:
@@ -142,6 +160,7 @@ async def _garble(inner: httpx.AsyncBaseTransport, request: httpx.Request, _: In
 
 GRAPH_ILLS: Ills = {
     Ill.GRAPH_THROTTLES: _throttle,
+    Ill.GRAPH_DENIES: _deny,
     Ill.GRAPH_FAILS: _fail,
     Ill.GRAPH_FAILS_LATE: _fail_late,
     Ill.GRAPH_SILENT: _stay_silent,
@@ -149,6 +168,7 @@ GRAPH_ILLS: Ills = {
 }
 DATAVERSE_ILLS: Ills = {
     Ill.DATAVERSE_THROTTLES: _throttle,
+    Ill.DATAVERSE_DENIES: _deny,
     Ill.DATAVERSE_FAILS: _fail,
     Ill.DATAVERSE_FAILS_LATE: _fail_late,
     Ill.DATAVERSE_SILENT: _stay_silent,

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
 
 from local.graph.subscriptions import Subscription
 from simulation.history import Ill, Trouble
@@ -47,6 +48,13 @@ async def _lose_subscription(stage: Stage, trouble: Trouble) -> None:
         stage.graph.subscriptions.delete(subscription.subscription_id)
 
 
+async def _let_subscription_run_out(stage: Stage, trouble: Trouble) -> None:
+    """Nobody has renewed it for days: unless somebody does in time, it ends without a word."""
+    for subscription in _subscriptions(stage, trouble):
+        subscription.expires_at = stage.clock.now() + timedelta(seconds=trouble.lasts)
+    await asyncio.sleep(trouble.lasts)
+
+
 async def _remove_subscription(stage: Stage, trouble: Trouble) -> None:
     for subscription in _subscriptions(stage, trouble):
         stage.graph.courier.send_lifecycle(subscription, "subscriptionRemoved")
@@ -80,6 +88,7 @@ MOMENTS: Mapping[Ill, Callable[[Stage, Trouble], Awaitable[None]]] = {
     Ill.TRACKING_EXPIRED: _forget_tracking_tokens,
     Ill.MAILBOX_LOST: _lose_mailbox,
     Ill.SUBSCRIPTION_GONE: _lose_subscription,
+    Ill.SUBSCRIPTION_EXPIRES: _let_subscription_run_out,
     Ill.SUBSCRIPTION_REMOVED: _remove_subscription,
     Ill.NOTIFICATIONS_MISSED: _miss_notifications,
     Ill.REAUTHORIZATION: _ask_for_reauthorization,

@@ -6,6 +6,7 @@ would not see of the same mistake in the app.
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from sync.adapters import transport
@@ -97,6 +98,19 @@ def _leftovers_are_forgotten() -> None:
     _set(delivery_removal, "remove_leftover", lambda _: None)
 
 
+def _generations_are_ignored() -> None:
+    _set(reconcile, "_own_link", lambda pair: pair.link)
+
+
+def _former_events_are_not_looked_for() -> None:
+    original = _part(delivery, "_decide_reassigned")
+
+    def as_if_for_the_first_time(known: Any, booking: Any, link: Any, policy: Any) -> Any:
+        return original(known, booking, replace(link, generation=1), policy)
+
+    _set(delivery, "_decide_reassigned", as_if_for_the_first_time)
+
+
 def _transaction_ids_are_trusted() -> None:
     original = _part(delivery, "_take_place")
 
@@ -120,6 +134,15 @@ def _any_earlier_read_has_seen_it() -> None:
     _set(coalescing, "_was_read_after", lambda _item, known, _timing: known.read_at is not None)
 
 
+def _clocks_are_taken_for_equal() -> None:
+    original = _part(coalescing, "_was_read_after")
+
+    def without_margin(item: Any, known: Any, timing: Any) -> bool:
+        return bool(original(item, known, replace(timing, clock_margin=timedelta())))
+
+    _set(coalescing, "_was_read_after", without_margin)
+
+
 def _one_known_etag_excuses_all() -> None:
     _set(coalescing, "_handled_etags", lambda item, _known: set(item.etags))
 
@@ -131,6 +154,10 @@ def _old_answers_are_believed() -> None:
 def _young_events_may_be_missed() -> None:
     _set(reconciling, "doubt_absence", lambda *_: None)
     _set(event_writing, "doubt_absence", lambda *_: None)
+
+
+def _removed_events_are_found() -> None:
+    _set(event_writing, "doubt_presence", lambda *_: None)
 
 
 def _lost_mailboxes_are_empty() -> None:
@@ -224,11 +251,28 @@ _ALL = (
         "leftovers forgotten", "After a reassignment the former technician keeps the event.", _leftovers_are_forgotten
     ),
     Mutation(
+        "generations ignored",
+        "A former event of a booking is compared with what its present one agreed on.",
+        _generations_are_ignored,
+    ),
+    Mutation(
+        "no look where it was",
+        "A booking that comes back to a technician gets a new event without a search for the one it had.",
+        _former_events_are_not_looked_for,
+    ),
+    Mutation(
         "transaction id alone", "No search before an event is made that may be there.", _transaction_ids_are_trusted
     ),
     Mutation("creates repeated", "A create whose answer was lost is sent again at once.", _lost_creates_are_sent_again),
     Mutation(
-        "no time in coalescing", "Any earlier read is taken to have seen a change.", _any_earlier_read_has_seen_it
+        "no time in coalescing",
+        "The settle rule's time check is skipped: any earlier read is taken to have seen a change.",
+        _any_earlier_read_has_seen_it,
+    ),
+    Mutation(
+        "clocks are equal",
+        "The settle rule allows nothing for instances' clocks that differ.",
+        _clocks_are_taken_for_equal,
     ),
     Mutation("etags excuse all", "Every notification is taken for an echo.", _one_known_etag_excuses_all),
     Mutation(
@@ -238,6 +282,11 @@ _ALL = (
         "young events missed",
         "An event that was just made and is not found yet is taken for deleted.",
         _young_events_may_be_missed,
+    ),
+    Mutation(
+        "removed events found",
+        "A search that still shows an event which we have just removed is believed.",
+        _removed_events_are_found,
     ),
     Mutation(
         "lost mailbox is empty",

@@ -26,6 +26,9 @@ from tests.tenant import event_path
 
 MARK = property_id(BOOKING_ID_PROPERTY)
 BOOKING = "bookableresourcebooking"
+NAMED = ("Visit", "Renamed by act")
+"""How a booking is called that somebody booked or renamed."""
+
 TOLD = "As told by act"
 """How a work order begins that was described anew."""
 
@@ -51,11 +54,13 @@ class Cast:
 
 
 class People:
-    """`copies` are the ids of the events that people made by copying others; see `Ledger`."""
+    """`copies`: see `Ledger`."""
 
     def __init__(self, graph: GraphSimulator, dataverse: DataverseSimulator, cast: Cast, copies: set[str]) -> None:
         self.notes: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
         """What technicians wrote, by mailbox and event id."""
+        self.retitled: set[tuple[str, str]] = set()
+        """Whose subject a technician wrote, by mailbox and event id."""
         self.booked: dict[int, str] = {}
         """Booking ids by the number of the act that booked them."""
         self._copies = copies
@@ -90,18 +95,40 @@ class People:
         like = self._cast.visits[act.visit % VISITS]
         order = like.work_order if act.hours > 0 else None
         start_at = like.start_at + timedelta(days=1, hours=act.hours)
-        row: dict[str, Any] = {
-            "name": f"Visit {act.number}",
-            **_times(start_at, start_at + timedelta(hours=1)),
+        more = {"msdyn_workorder@odata.bind": f"/msdyn_workorders({order.work_order_id})"} if order else {}
+        self.booked[act.number] = await self._book(
+            f"{NAMED[0]} {act.number}", act.technician, start_at, start_at + timedelta(hours=1), more
+        )
+        return True
+
+    async def _book(
+        self, name: str, technician: int, start_at: datetime, end_at: datetime, more: Mapping[str, str] | None = None
+    ) -> str:
+        """The new booking's id."""
+        row = {
+            "name": name,
+            **_times(start_at, end_at),
             "duration": 60,
-            **self._resource(act.technician),
+            **self._resource(technician),
             **_status("Scheduled"),
+            **(more or {}),
         }
-        if order is not None:
-            row["msdyn_workorder@odata.bind"] = f"/msdyn_workorders({order.work_order_id})"
         answer = await self.dynamics.post("/bookableresourcebookings", json=row)
         answer.raise_for_status()
-        self.booked[act.number] = str(answer.headers["OData-EntityId"]).rpartition("(")[2].rstrip(")").lower()
+        return str(answer.headers["OData-EntityId"]).rpartition("(")[2].rstrip(")").lower()
+
+    async def book_twice(self, act: Act) -> bool:
+        """A technician has entered an event by hand, and the dispatcher books two visits at just its time."""
+        technician = act.technician % len(self._cast.mailboxes)
+        start_at = self._cast.visits[act.visit % VISITS].start_at + timedelta(days=2, hours=act.hours)
+        end_at = start_at + timedelta(hours=1)
+        name = f"{NAMED[0]} {act.number}"
+        event = {"subject": f"{name}, as told by phone", "start": _wire(start_at), "end": _wire(end_at)}
+        path = f"/users/{self._cast.mailboxes[technician]}/events"
+        if (await self._outlook.post(path, json=event)).status_code != 201:
+            return False
+        for _ in range(2):
+            await self._book(name, technician, start_at, end_at)
         return True
 
     async def move_booking(self, act: Act) -> bool:
@@ -125,7 +152,7 @@ class People:
         return await self._change(act, _status("Completed"))
 
     async def rename(self, act: Act) -> bool:
-        return await self._change(act, {"name": f"Renamed by act {act.number}"})
+        return await self._change(act, {"name": f"{NAMED[1]} {act.number}"})
 
     async def delete_booking(self, act: Act) -> bool:
         if self._row(act) is None:
@@ -173,7 +200,11 @@ class People:
         return any([await self._delete(event) for event in self.marked_events() if event.mailbox_id == mailbox_id])
 
     async def retitle(self, act: Act) -> bool:
-        return await self._edit(act, lambda _: {"subject": f"Mine, says act {act.number}"})
+        event = self._event(act)
+        is_done = await self._edit(act, lambda _: {"subject": f"Mine, says act {act.number}"})
+        if is_done and event is not None:
+            self.retitled.add((event.mailbox_id, event.immutable_id))
+        return is_done
 
     async def note(self, act: Act) -> bool:
         def with_note(event: Event) -> dict[str, Any]:
@@ -210,6 +241,15 @@ class People:
         mailbox = self._graph.world.mailboxes[event.mailbox_id]
         self._graph.world.copy(mailbox, event, mailbox.calendars[event.calendar_id])
         return True
+
+    async def paste(self, act: Act) -> bool:
+        event = self._event(act)
+        if event is None or event.type != "singleInstance" or event.is_all_day:
+            return False
+        mailbox = self._graph.world.mailboxes[event.mailbox_id]
+        pasted = self._graph.world.copy(mailbox, event, mailbox.calendars[event.calendar_id])
+        is_open = await self._patch_event(pasted, _moved(pasted, act.hours))
+        return is_open and await self._delete(event)
 
     async def file(self, act: Act) -> bool:
         event = self._event(act)
@@ -269,6 +309,7 @@ class People:
 
 _DEEDS: Mapping[Deed, Callable[[People, Act], Awaitable[bool]]] = {
     Deed.BOOK: People.book,
+    Deed.BOOK_TWICE: People.book_twice,
     Deed.MOVE_BOOKING: People.move_booking,
     Deed.REASSIGN: People.reassign,
     Deed.CANCEL: People.cancel,
@@ -286,6 +327,7 @@ _DEEDS: Mapping[Deed, Callable[[People, Act], Awaitable[bool]]] = {
     Deed.SINGLE_OUT: People.single_out,
     Deed.ALL_DAY: People.all_day,
     Deed.COPY: People.copy,
+    Deed.PASTE: People.paste,
     Deed.FILE: People.file,
     Deed.ENTER: People.enter,
     Deed.MOVE_PRIVATE: People.move_private,

@@ -53,6 +53,8 @@ def _less[T](parts: tuple[T, ...]) -> Iterator[tuple[T, ...]]:
 def _simpler(history: History) -> Iterator[History]:
     if history.skew_seconds:
         yield replace(history, skew_seconds=0.0)
+    if history.clock_offsets:
+        yield replace(history, clock_offsets=())
     if history.instances > 1:
         yield replace(history, instances=1)
     for name in history.graph:

@@ -4,6 +4,7 @@ from collections import Counter
 from random import Random
 
 from local.dataverse.server import DataverseSimulator
+from local.graph.events import Change
 from local.graph.simulator import GraphSimulator
 from simulation.history import Ill, Trouble
 
@@ -19,7 +20,7 @@ class Weather:
         self._dataverse = dataverse
         self._chance = chance
         self._active: list[Trouble] = []
-        graph.world.on_change.append(lambda _: self._count(_OF_NOTIFICATIONS))
+        graph.world.on_change.append(self._on_event)
         dataverse.world.listeners.append(lambda _: self._count(_OF_WEBHOOKS))
 
     def begin(self, trouble: Trouble) -> None:
@@ -51,6 +52,12 @@ class Weather:
                 return trouble.ill
         return None
 
+    def _on_event(self, change: Change) -> None:
+        self._count(_OF_NOTIFICATIONS)
+        after = change.after
+        if change.before is None and after.extended_properties and not after.extensions:
+            self.struck[Ill.CREATES_CONFLICT] += 1
+
     def _count(self, ills: frozenset[Ill]) -> None:
         self.struck.update({trouble.ill for trouble in self._active if trouble.ill in ills})
 
@@ -65,6 +72,8 @@ class Weather:
                 "burst_spread_seconds": late / 2 or 0.3,
                 "repeat": self._strength(Ill.NOTIFICATIONS_TWICE, "chance"),
                 "stale_read_seconds": stale,
+                "empty_reads": self._strength(Ill.READS_EMPTY, "chance") > 0,
+                "create_conflict": self._strength(Ill.CREATES_CONFLICT, "chance"),
             }
         )
         self._dataverse.switchboard.set_switches(
@@ -79,10 +88,10 @@ class Weather:
         return max((float(getattr(trouble, measure)) for trouble in self._active if trouble.ill is ill), default=0.0)
 
 
-_ONCE = frozenset({Ill.STALL})
-"""A second worker that sleeps for minutes would be another trouble."""
+_ONCE = frozenset({Ill.STALL, Ill.GRAPH_DENIES, Ill.DATAVERSE_DENIES})
+"""A second worker that sleeps for minutes would be another trouble, and a token that was refused is replaced."""
 
-_OF_NOTIFICATIONS = frozenset({Ill.NOTIFICATIONS_LATE, Ill.NOTIFICATIONS_TWICE, Ill.READS_STALE})
+_OF_NOTIFICATIONS = frozenset({Ill.NOTIFICATIONS_LATE, Ill.NOTIFICATIONS_TWICE, Ill.READS_STALE, Ill.READS_EMPTY})
 """What a change of an event meets with, if it is there."""
 
 _OF_WEBHOOKS = frozenset({Ill.WEBHOOKS_LATE, Ill.WEBHOOKS_TWICE})

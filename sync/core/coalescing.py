@@ -93,8 +93,13 @@ def _was_read_after(item: EventChange | BookingChange, known: KnownEvent | Known
 
 
 def _is_doubted_by_another(item: EventChange, known: KnownEvent, timing: Timing) -> bool:
-    """Whether another item, which saw this one's moment, is waiting to look again: one doubt serves a whole burst."""
-    if known.doubted_at is None or known.doubted_by == item.correlation_id or item.is_removed:
+    """Whether another item, which saw this one's moment, is waiting to look again: one doubt serves a whole burst.
+
+    Not a sweep, which is in doubt for longer than that: its cursor has moved on.
+    """
+    if known.doubted_at is None or known.doubted_by == item.correlation_id:
+        return False
+    if item.is_removed or item.source is Source.SWEEP:
         return False
     return known.doubted_at > item.received_at + timing.clock_margin
 

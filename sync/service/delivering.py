@@ -237,7 +237,7 @@ class _Run:
                 await self._ports.state.save_link(wanted)
         if end.reason in _NOT_COMPARED and link is not None and isinstance(booking, Booking):
             # Whoever finds the event with hours again must not take the agreed state for the booking's.
-            await self._ports.state.save_link(replace(link, booking_etag=""))
+            await self._ports.state.save_link(replace(link, booking_etag="", event_etag=""))
         await self._work.events.give_back(alive=link.address if link else None)
         await self._remember(end, delivery)
         told = self._work.first or end

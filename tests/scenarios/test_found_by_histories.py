@@ -1,4 +1,7 @@
-"""What random histories have found, each as the shortest story that shows it, with the seed that told it first."""
+"""What random histories have found, each as the shortest story that shows it, with the seed that told it first.
+
+And at the end what they are too rare for, so that it has a story of its own.
+"""
 
 from datetime import timedelta
 
@@ -120,4 +123,141 @@ async def test_a_booking_moved_while_its_event_was_a_series_is_followed_when_tha
     await tenant.rewrite_event(event, recurrence=None)
     await tenant.settle()
     assert (await tenant.event_of(booking_id))["start"]["dateTime"].startswith("2026-11-23T15:00")
+    await tenant.assert_converged()
+
+
+async def test_a_booking_moved_while_its_event_is_cut_out_and_pasted_elsewhere_tells_what_lost() -> None:
+    """Seed 63. The copy took the original's place, and its time the booking's, as if nobody had moved that."""
+    tenant = await DispatchTenant.open()
+    booking_id, event = await tenant.booked()
+    tenant.dynamics(webhook_lose=1.0)
+    await tenant.move(booking_id, MONDAY + 15 * HOUR)
+    mailbox_id = tenant.technician.mailbox_id
+    copy = await tenant.control_graph("/copy-event", mailbox_id=mailbox_id, event_id=event["id"])
+    await tenant.rewrite_event(copy.json(), start=wire(MONDAY + 9 * HOUR), end=wire(MONDAY + 10 * HOUR))
+    await tenant.drop_event(event)
+    await tenant.settle()
+    (told,) = tenant.entries(OVERWRITING)
+    assert told.before == "2026-11-23 09:00 to 2026-11-23 10:00 UTC"
+    assert told.after == "2026-11-23 15:00 to 2026-11-23 16:00 UTC"
+    assert (await tenant.row(booking_id))["bks_eventid"] == copy.json()["id"]
+
+
+async def test_an_event_that_was_just_removed_is_not_taken_for_the_bookings_where_reads_are_old() -> None:
+    """Seed 144. The booking went away and came back; its first event, removed meanwhile, was still found, and missed
+    later as if its technician had deleted it.
+    """
+    tenant = await DispatchTenant.open(3, 4)
+    booking_id, event = await tenant.booked()
+    tenant.clock.advance(300)
+    await tenant.reassign(booking_id, tenant.sample.technicians[4])
+    await tenant.settle(limit=timedelta(seconds=20))
+    tenant.switch(stale_read_seconds=60.0)
+    await tenant.reassign(booking_id, tenant.technician)
+    await tenant.settle(limit=timedelta(minutes=3))
+    tenant.switch(stale_read_seconds=0.0)
+    await tenant.run_timers(timedelta(minutes=30))
+    assert (await tenant.row(booking_id))["status"] == "Scheduled"
+    assert (await tenant.event_of(booking_id))["id"] != event["id"]
+    await tenant.assert_converged()
+
+
+@pytest.mark.slow
+async def test_a_worker_that_slept_while_its_booking_came_back_does_not_leave_it_without_an_event() -> None:
+    """Seed 264. It woke up, removed what had been left with the former technician, who had it again, and was not heard:
+    its booking had been dealt with since.
+    """
+    for at in every_point():
+        tenant = await WatchedTenant.open(3, 4)
+        booking_id, _ = await tenant.booked()
+        tenant.clock.advance(300)
+
+        async def come_back(tenant: WatchedTenant = tenant, booking_id: str = booking_id) -> None:
+            tenant.clock.advance(200)
+            await tenant.reassign(booking_id, tenant.technician)
+            await tenant.settle(limit=timedelta(minutes=1))
+
+        await tenant.reassign(booking_id, tenant.sample.technicians[4])
+        tenant.surprise(at, come_back)
+        await tenant.settle()
+        is_over = tenant.points < at
+        tenant.watch(None)
+        if is_over:
+            return
+        await tenant.assert_delivered(booking_id, tenant.technician)
+
+
+async def test_a_move_that_a_sweep_saw_while_reads_find_nothing_is_followed_once_they_do() -> None:
+    """Seed 303. It was looked at twice and then left to the next sweep, whose cursor was past it."""
+    tenant = await DispatchTenant.open()
+    booking_id, event = await tenant.booked()
+    tenant.switch(empty_reads=True, lose=1.0)
+    await tenant.rewrite_event(event, start=wire(MONDAY + 15 * HOUR), end=wire(MONDAY + 16 * HOUR))
+    await tenant.sweep()
+    await tenant.settle(limit=timedelta(minutes=15))
+    tenant.switch(empty_reads=False)
+    await tenant.settle()
+    assert (await tenant.row(booking_id))["starttime"] == "2026-11-23T15:00:00Z"
+    await tenant.assert_converged()
+
+
+async def test_a_booking_moved_while_its_event_lasts_all_day_is_read_before_it_is_written() -> None:
+    """Seed 262. A new text had been written since, and its etag taken for that of an event with hours."""
+    tenant = await DispatchTenant.open(if_match="enforce")
+    booking_id, event = await tenant.booked()
+    await tenant.move(booking_id, MONDAY + 14 * HOUR)
+    await tenant.settle()
+    tenant.switch(lose=1.0)
+    midnight = {"dateTime": "2026-11-23T00:00:00", "timeZone": "UTC"}
+    next_one = {"dateTime": "2026-11-24T00:00:00", "timeZone": "UTC"}
+    await tenant.rewrite_event(event, isAllDay=True, start=midnight, end=next_one)
+    await tenant.change(booking_id, name="Another name")
+    await tenant.settle()
+    await tenant.move(booking_id, MONDAY + 15 * HOUR)
+    await tenant.settle()
+    assert not tenant.letters.letters
+    await tenant.assert_converged()
+
+
+@pytest.mark.slow
+async def test_a_visit_for_which_an_event_has_just_been_entered_gets_its_text_whenever_reads_grow_old() -> None:
+    """Seed 1478. The event was found and taken, and then not there for who was to write into it, and gave up."""
+    for at in every_point():
+        tenant = await WatchedTenant.open()
+        start_at = MONDAY + 10 * HOUR
+        path = f"/users/{tenant.technician.mailbox_id}/events"
+        body = {"subject": "Visit 7, as told by phone", "start": wire(start_at), "end": wire(start_at + HOUR)}
+        await tenant.person.post(path, json=body)
+        tenant.dynamics(webhook_lose=1.0)
+        booking_id = await tenant.book(start_at, name="Visit 7")
+        await tenant.settle()
+        await tenant.sweep()
+
+        async def grow_old(tenant: WatchedTenant = tenant) -> None:
+            tenant.switch(stale_read_seconds=60.0)
+
+        tenant.surprise(at, grow_old)
+        await tenant.settle()
+        is_over = tenant.points < at
+        tenant.watch(None)
+        tenant.switch(stale_read_seconds=0.0)
+        assert (await tenant.assert_delivered(booking_id))["subject"] == "Visit 7"
+        if is_over:
+            return
+
+
+async def test_a_booking_that_comes_back_to_a_mailbox_that_was_lost_takes_the_event_that_it_left_there() -> None:
+    """No history has come upon this one: it takes the moment after the mailbox answers again."""
+    tenant = await DispatchTenant.open(3, 4)
+    booking_id, event = await tenant.booked()
+    await tenant.set_access(tenant.technician, "denied")
+    await tenant.reassign(booking_id, tenant.sample.technicians[4])
+    await tenant.settle()
+    await tenant.set_access(tenant.technician, "ok")
+    await tenant.reassign(booking_id, tenant.technician)
+    await tenant.sweep(tenant.technician.mailbox_id)
+    await tenant.work_due()
+    await tenant.settle()
+    assert (await tenant.event_of(booking_id))["id"] == event["id"]
+    assert await tenant.events(booking_id, tenant.sample.technicians[4]) == []
     await tenant.assert_converged()

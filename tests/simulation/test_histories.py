@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from simulation.farm import Farm
-from simulation.history import Deed, Ill, plan_history
+from simulation.history import Deed, Ill
+from simulation.planning import plan_history
 from simulation.play import Report
 from simulation.shrinking import shrink
 
@@ -48,6 +49,7 @@ def test_a_history_shrinks_to_what_it_fails_by() -> None:
         troubles=culprits[1:],
         skew_seconds=0.0,
         instances=1,
+        clock_offsets=(),
         graph={},
         dataverse={},
         choices={},
