@@ -8,6 +8,7 @@ import pytest
 
 from local.wiring import SUBSCRIPTIONS
 from sync.core import diagnosis_booking_words as words
+from sync.core.conflicts import Conflict, Side
 from sync.core.diagnosis import Diagnosis, Unread
 from sync.core.diagnosis_booking import explain_booking
 from sync.core.diagnosis_booking_facts import BookingFacts
@@ -24,11 +25,12 @@ from sync.core.memory import KnownBooking
 from sync.core.reconcile import OnCancellation, Policy
 from sync.core.rules import Rules
 from sync.core.server_side_sync import Approval, MailboxSetup, MailboxTest, SyncMethod
-from sync.core.sides import BookingPhase, EventAddress
+from sync.core.sides import BookingPhase, EventAddress, TimeSpan
 from sync.core.sweeping import WindowPolicy, window_at
 from sync.core.work_items import Source
 from tests.diagnosing import failing, finding_of, not_known
 from tests.unit.values import (
+    AGREED,
     BOOKING_ID,
     EVENT_ID,
     MAILBOX,
@@ -189,6 +191,134 @@ def test_nothing_is_concluded_from_what_could_not_be_read() -> None:
         assert told.verdict.startswith("It cannot be told how the two stand: Storage is away.")
     told = why(event=Unread("Outlook is away."), link=a_link(written={}))
     assert told.verdict.startswith("It cannot be told how the two stand: Outlook is away.")
+
+
+AWAY = Unread("It is away.")
+
+
+@pytest.mark.parametrize(
+    ("fact", "rules"),
+    [
+        ("booking", {"booking"}),
+        ("link", {"link", "status"}),
+        ("microsoft", {"microsoft-sync"}),
+        ("subscription", {"subscription"}),
+        ("cursor", {"sweep"}),
+        ("breaker", {"breaker"}),
+        ("table_breaker", {"breaker-of-bookings"}),
+        ("letters", {"dead-letters"}),
+        ("entries", {"last-notification", "last-decision"}),
+        ("conflicts", {"conflict"}),
+    ],
+)
+def test_what_could_not_be_read_is_not_known_and_says_why(fact: str, rules: set[str]) -> None:
+    told = why(**{fact: AWAY})
+    assert not_known(told) & rules
+    assert all(finding_of(told, rule).seen for rule in not_known(told))
+
+
+def test_where_dynamics_does_not_answer_nothing_is_said_of_the_booking() -> None:
+    told = why(booking=AWAY)
+    assert told.is_found is None
+    assert told.verdict.startswith("Dynamics could not be asked about the booking: It is away.")
+
+
+def test_a_booking_without_an_event_is_told_as_such_also_where_it_cannot_be_told_whether_one_is_due() -> None:
+    told = why(link=None, address=None, event=None, quarantine=AWAY)
+    assert finding_of(told, "link").meaning == "The app holds no event for this booking."
+
+
+def days_from_now(days: int) -> TimeSpan:
+    return TimeSpan(start_at=NOW + timedelta(days=days), end_at=NOW + timedelta(days=days, hours=1))
+
+
+NO_EVENT_YET: dict[str, Any] = {"link": None, "address": None, "event": None}
+
+
+def test_a_booking_too_far_ahead_has_no_event_yet_and_is_told_when_it_gets_one() -> None:
+    ahead = a_booking(span=days_from_now(100), event_id=None)
+    told = why(booking=ahead, **NO_EVENT_YET)
+    assert "further ahead than the days" in told.verdict
+    assert "too far ahead" in finding_of(told, "window").meaning
+    assert f"{NOW + timedelta(days=100) - WindowPolicy().future:%Y-%m-%d}" in told.next_step
+
+
+def test_a_booking_too_long_ago_gets_none() -> None:
+    told = why(booking=a_booking(span=days_from_now(-100), event_id=None), **NO_EVENT_YET)
+    assert "too long ago" in told.verdict
+    assert "too long ago" in finding_of(told, "window").meaning
+
+
+def test_a_booking_outside_the_days_keeps_the_event_that_it_has() -> None:
+    span = days_from_now(100)
+    told = why(booking=a_booking(span=span), link=a_delivered_link(agreed=span), event=an_event(span=span))
+    assert "window" not in failing(told)
+    assert "has its event already" in finding_of(told, "window").meaning
+
+
+def test_a_technician_whose_mailbox_is_not_chosen_is_told_with_the_setting() -> None:
+    told = why(replace(RULES, mailboxes=(OTHER_MAILBOX,)))
+    assert "mailboxes" in failing(told)
+    assert f"Add {MAILBOX} to MAILBOXES" in finding_of(told, "mailboxes").mend
+
+
+def an_entry(action: str, *, source: Source = Source.PUSH, **different: Any) -> JournalEntry:
+    return JournalEntry(
+        mailbox_id=MAILBOX,
+        correlation_id="item-1",
+        at=NOW,
+        received_at=NOW - timedelta(seconds=4),
+        source=source,
+        action=action,
+        reason="why",
+        booking_id=BOOKING_ID,
+        **different,
+    )
+
+
+def test_the_last_notifications_are_told_and_what_each_came_to() -> None:
+    told = why(entries=(an_entry("update-event"),))
+    assert "update-event" in finding_of(told, "last-notification").seen
+    assert "update-event" in finding_of(told, "last-decision").seen
+
+
+def test_work_that_only_a_sweep_brought_is_told_as_such() -> None:
+    told = why(entries=(an_entry("update-event", source=Source.SWEEP),))
+    assert finding_of(told, "last-notification").seen.startswith("none; last work by sweep")
+
+
+def test_a_change_that_was_given_up_is_not_followed() -> None:
+    told = why(entries=(an_entry("buried"), an_entry("update-event")))
+    assert failing(told) == {"last-decision"}
+    assert "then given up" in finding_of(told, "last-decision").seen
+
+
+def a_conflict(**different: Any) -> Conflict:
+    values: dict[str, Any] = {
+        "conflict_id": "conflict-1",
+        "at": NOW,
+        "mailbox_id": MAILBOX,
+        "booking_id": BOOKING_ID,
+        "event_id": EVENT_ID,
+        "correlation_id": "item-1",
+        "reason": "both-sides-moved",
+        "winner": Side.OUTLOOK,
+        "stands": AGREED,
+        "lost": MOVED,
+    }
+    return Conflict(**values | different)
+
+
+def test_a_value_that_was_overwritten_is_told_with_the_command_that_takes_it() -> None:
+    told = why(conflicts=(a_conflict(),))
+    assert failing(told) == {"conflict"}
+    assert "conflicts --take conflict-1" in finding_of(told, "conflict").mend
+
+
+def test_a_conflict_that_a_person_has_settled_is_none() -> None:
+    told = why(conflicts=(a_conflict(taken_at=NOW),))
+    assert failing(told) == set()
+    assert finding_of(told, "conflict").seen == "1, all settled by a person"
 
 
 def test_a_booking_that_is_gone_and_has_an_event_is_about_to_lose_it() -> None:

@@ -267,6 +267,11 @@ class TestRights:
     def test_deleting_bookings_needs_the_right_to(self) -> None:
         assert Right("Delete", BOOKING_TABLE) in rights_of_app(deletes_bookings=True)
 
+    def test_reading_answers_needs_the_right_to_write_them_beside_the_appointment(self) -> None:
+        rights = rights_of_app(deletes_bookings=False, reads_answers=True)
+        assert {right.type for right in rights if right.table == "bks_attendeeanswer"} >= {"Create", "Read", "Write"}
+        assert {Right("Read", "appointment"), Right("AppendTo", "contact")} <= {*rights}
+
     def test_a_full_plan_needs_the_rights_of_a_customizer(self) -> None:
         rights, privileges = rights_of_plan(plan_setup(WANTED, Found(parts=NOTHING)))
         assert set(rights) == {
