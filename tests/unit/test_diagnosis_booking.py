@@ -212,7 +212,8 @@ AWAY = Unread("It is away.")
     ],
 )
 def test_what_could_not_be_read_is_not_known_and_says_why(fact: str, rules: set[str]) -> None:
-    told = why(**{fact: AWAY})
+    unread: dict[str, Any] = {fact: AWAY}
+    told = why(**unread)
     assert not_known(told) & rules
     assert all(finding_of(told, rule).seen for rule in not_known(told))
 
