@@ -43,6 +43,9 @@ OTHER_FUNCTIONS = (
     "maintain_subscriptions",
     "sweep_calendars",
     "sweep_bookings",
+    "sweep_answers",
+    "status",
+    "status_order",
 )
 """Switched off in the host that is measured."""
 

@@ -114,6 +114,8 @@ FULL_JOURNAL_ENTRY = replace(
     calls={"event.get": 1, "booking.update": 2},
     duration_ms=345,
     before="10:00 to 11:00",
+    about="event event-1",
+    deferrals=2,
     after="11:00 to 12:00 in Zürich 🗓",
 )
 DEAD_LETTER = DeadLetter(
