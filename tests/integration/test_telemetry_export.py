@@ -52,7 +52,7 @@ def correlation_id_of_the_write(world: LocalWorld, booking_id: str) -> str:
 def test_a_moved_event_is_one_trace_at_the_collector_and_its_id_leads_to_the_journal(
     watched: LocalWorld, receiver: Receiver, people: People
 ) -> None:
-    visit = people.visits()[5]
+    visit = people.visits()[31]
     people.move(visit, HOUR)
     wait_until(lambda: people.booking(visit.booking_id)["start_at"] == visit.start_at + HOUR, seconds=60)
     watched.wait_until_quiet()
@@ -79,7 +79,7 @@ def test_a_moved_event_is_one_trace_at_the_collector_and_its_id_leads_to_the_jou
 def test_application_insights_gets_the_same_under_the_same_operation(
     watched: LocalWorld, receiver: Receiver, people: People
 ) -> None:
-    visit = people.visits()[6]
+    visit = people.visits()[32]
     people.move(visit, HOUR)
     wait_until(lambda: people.booking(visit.booking_id)["start_at"] == visit.start_at + HOUR, seconds=60)
     watched.wait_until_quiet()
@@ -112,6 +112,6 @@ def test_a_destination_that_does_not_answer_is_not_felt(
         APPLICATIONINSIGHTS_CONNECTION_STRING=receiver.connection_string.replace(receiver.url, dead),
     )
     watched.start("functions")
-    visit = people.visits()[7]
+    visit = people.visits()[33]
     people.move(visit, HOUR)
     wait_until(lambda: people.booking(visit.booking_id)["start_at"] == visit.start_at + HOUR, seconds=60)
