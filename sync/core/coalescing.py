@@ -21,6 +21,9 @@ SWEEP_RECHECKS = 5
 UNKNOWN_TO_READS = timedelta(seconds=90)
 """How long a new event may be missing from what Graph answers, and an old one be in it; no bound is documented."""
 
+GRAPHS_CLOCK_ALLOWANCE = timedelta(minutes=10)
+"""By how much Graph's clock, by which it dates events, may be behind ours."""
+
 
 class Verdict(StrEnum):
     """What to do with an item before anything is called."""
@@ -131,6 +134,11 @@ def doubt_absence(known: KnownEvent, now: datetime) -> None:
             operation="event.get",
             retry_after_seconds=UNKNOWN_TO_READS.total_seconds() / 3,
         )
+
+
+def is_known_to_reads(event: Event, now: datetime) -> bool:
+    """Whether an event, as it was read, is so old that no read lacks it."""
+    return event.modified_at < now - UNKNOWN_TO_READS - GRAPHS_CLOCK_ALLOWANCE
 
 
 def doubt_presence(known: KnownEvent, now: datetime) -> None:

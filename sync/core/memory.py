@@ -59,7 +59,7 @@ class KnownEvent:
 
     `read_at` is when the last completed read began: it saw every change made before. `etags` are the latest states
     that we read or wrote, `written_etag` the last that we wrote; `notified_etags` those that handled notifications
-    named, which a read may have missed. `made_at` is when we made it, or took it for a booking's. `doubted_at` is
+    named, which a read may have missed. `made_at` is when we made it, or found it made not long before. `doubted_at` is
     when a read began that is to be repeated, by the item `doubted_by`, which waits on the queue. `span` is kept for
     linked events, so that a sweep can tell which of them a window covers.
     """

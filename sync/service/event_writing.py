@@ -10,7 +10,7 @@ from uuid import NAMESPACE_OID, uuid5
 
 from sync.core.actions import Reason
 from sync.core.body import merge_body
-from sync.core.coalescing import doubt_absence, doubt_presence
+from sync.core.coalescing import doubt_absence, doubt_presence, is_known_to_reads
 from sync.core.delivery_steps import CreateEvent, ForgetEvent, RemoveEvent, RewriteEvent
 from sync.core.errors import NotFound, PreconditionFailed, TransientError
 from sync.core.memory import KnownEvent, Standing, newest_etags
@@ -159,9 +159,10 @@ class EventWriter:
         )
 
     async def remember(self, event: Event) -> None:
-        """Remember an event as the booking's that was there before us, if not for long: reads may lack it as well."""
+        """Remember an event as the booking's that was there before us; if not for long, reads may lack it as well."""
         now = self._ports.clock()
-        await self._remember_as_ours(event, now, is_own_write=False, made_at=now)
+        made_at = None if is_known_to_reads(event, now) else now
+        await self._remember_as_ours(event, now, is_own_write=False, made_at=made_at)
 
     async def give_back(self, *, alive: EventAddress | None = None) -> None:
         """Free what is still held; `alive` is the booking's event, whatever was planned for it."""

@@ -130,6 +130,19 @@ async def test_the_visit_of_an_adopted_event_moves_with_it_and_it_goes_with_the_
     await tenant.assert_at_rest()
 
 
+async def test_an_old_event_that_goes_as_soon_as_it_was_adopted_takes_its_booking_along_at_once() -> None:
+    """Only of an event that may have been made just now do reads know nothing yet, so that its absence is doubted."""
+    tenant = await WatchedTenant.open()
+    event_id = await enter(tenant, tenant.sample.work_orders[4].number)
+    tenant.clock.advance(HOUR.total_seconds())
+    booking_id = await unheard_booking(tenant)
+    await tenant.sweep()
+    await tenant.settle()
+    await tenant.drop_event({"id": event_id})
+    await tenant.settle(limit=timedelta(seconds=10))
+    assert (await tenant.row(booking_id))["status"] == "Canceled"
+
+
 @found
 async def test_of_two_events_that_could_be_the_visits_none_is_adopted(find: Find) -> None:
     tenant = await WatchedTenant.open()

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from sync.core.coalescing import (
+    GRAPHS_CLOCK_ALLOWANCE,
     PUSH_RECHECKS,
     SWEEP_RECHECKS,
     UNKNOWN_TO_READS,
@@ -13,6 +14,7 @@ from sync.core.coalescing import (
     Verdict,
     doubt_absence,
     doubt_presence,
+    is_known_to_reads,
     is_stale,
     judge,
     judge_booking,
@@ -497,3 +499,12 @@ def test_any_other_event_that_is_found_is_there(standing: Standing, read_at: dat
         doubt_presence(a_known_event(standing=standing, read_at=read_at), NOW)
     except UnknownAsYet:
         pytest.fail("its presence was doubted")
+
+
+@pytest.mark.parametrize(
+    ("age", "is_known"),
+    [(UNKNOWN_TO_READS + GRAPHS_CLOCK_ALLOWANCE + TICK, True), (UNKNOWN_TO_READS + GRAPHS_CLOCK_ALLOWANCE, False)],
+    ids=["old, whatever Graph's clock", "perhaps made just now"],
+)
+def test_an_event_is_in_every_answer_once_it_is_old(age: timedelta, is_known: bool) -> None:
+    assert is_known_to_reads(an_event(modified_at=NOW - age), NOW) is is_known
