@@ -94,6 +94,7 @@ def test_application_insights_gets_the_same_under_the_same_operation(
     assert {kinds["event.get"], kinds["bookableresourcebookings.update"]} == {"RemoteDependencyData"}
     wait_until(lambda: "bookingsync.convergence" in metrics_in(receiver), seconds=60)
     assert metrics_in(receiver)["bookingsync.convergence"]["count"] >= 1
+    assert "Traceback" not in watched.log_of("functions").read_text(), "the exporters want nothing that is not there"
 
 
 def metrics_in(receiver: Receiver) -> dict[str, dict[str, Any]]:
@@ -106,7 +107,8 @@ def test_a_destination_that_does_not_answer_is_not_felt(
 ) -> None:
     """Nobody listens at either address any more; changes arrive as before, and the app says why it is silent."""
     watched.stop("functions")
-    dead = "http://127.0.0.1:9"
+    port = 9
+    dead = f"http://127.0.0.1:{port}"
     watched.environment.update(
         OTEL_EXPORTER_OTLP_ENDPOINT=dead,
         APPLICATIONINSIGHTS_CONNECTION_STRING=receiver.connection_string.replace(receiver.url, dead),
@@ -115,3 +117,8 @@ def test_a_destination_that_does_not_answer_is_not_felt(
     visit = people.visits()[33]
     people.move(visit, HOUR)
     wait_until(lambda: people.booking(visit.booking_id)["start_at"] == visit.start_at + HOUR, seconds=60)
+    watched.wait_until_quiet()
+    assert people.booking(visit.booking_id)["start_at"] == visit.start_at + HOUR
+    refusals = [line for line in watched.log_of("functions").read_text().splitlines() if f"port={port})" in line]
+    assert any("/v1/traces" in line for line in refusals), "the collector"
+    assert any("/v1/traces" not in line and "/v1/metrics" not in line for line in refusals), "Application Insights"
