@@ -8,6 +8,7 @@ from bench.app_process import AppProcess, measure_app_process
 from bench.backfill import PATIENCE, Backfill, Fleet, Load, measure_backfills
 from bench.backfill_stage import SERVICE_SECONDS, STORAGE_SECONDS
 from bench.findings import Findings, Part, Row, Table, times
+from sync.adapters.graph_sending import REQUESTS_PER_MAILBOX
 
 MAXIMUM_INSTANCES = 40
 """As docs/deploy.md sets it for Azure."""
@@ -20,8 +21,9 @@ Real: the command, the app's use cases and clients, the host's listener with the
 once in an instance), the simulators and their limits. Modelled: a call to Graph or Dataverse takes \
 {SERVICE_SECONDS * 1000:.0f} ms, an operation on queues and tables, which are in memory, \
 {STORAGE_SECONDS * 1000:.0f} ms; Dataverse has one web server; computing takes no time. Unpaced: as the app was before \
-it learnt from refusals how fast it may go on. Computing is real, and the \
-simulators' own is in it."""
+it learnt from refusals how fast it may go on. Asked is also what was refused: an instance has at most \
+{REQUESTS_PER_MAILBOX} requests to a mailbox under way, but nothing bounds all instances together, and where more of \
+them meet, Graph refuses what is over its limit. Computing is real, and the simulators' own is in it."""
 
 RATIO_TO = """\
 what Dataverse bears: the time that the calls take at the rate which its limit allows for ever, 6,000 in 5 minutes; \
@@ -72,8 +74,8 @@ def _facts(measured: Sequence[Backfill]) -> list[Fact]:
         ("command broken off and given again", lambda one: str(one.restarts)),
         *_calls("Graph", measured, lambda one: one.graph),
         *_calls("Dataverse", measured, lambda one: one.dataverse),
-        *_limits("Graph", "10 min, a mailbox", lambda one: one.graph),
-        *_limits("Dataverse", "5 min", lambda one: one.dataverse),
+        *_limits("Graph", "in 10 min", " of a mailbox", lambda one: one.graph),
+        *_limits("Dataverse", "in 5 min", "", lambda one: one.dataverse),
         ("computing, a booking", lambda one: f"{one.cpu_seconds / one.bookings * 1000:.0f} ms"),
     ]
 
@@ -89,11 +91,16 @@ def _calls(service: str, measured: Sequence[Backfill], load_of: Callable[[Backfi
     return [total, *((f"  {kind}", count(kind)) for kind in kinds), refused]
 
 
-def _limits(service: str, window: str, load_of: Callable[[Backfill], Load]) -> list[Fact]:
-    return [
-        (f"{service}: most in {window}", lambda one: _share(load_of(one).in_window, load_of(one).most_in_window)),
-        (f"{service}: most at once", lambda one: _share(load_of(one).at_once, load_of(one).most_at_once)),
-    ]
+def _limits(service: str, window: str, lane: str, load_of: Callable[[Backfill], Load]) -> list[Fact]:
+    """What was asked beside what the service bears. Of one `lane`, where it limits each by itself."""
+
+    def in_window(one: Backfill) -> str:
+        return _share(load_of(one).in_window, load_of(one).most_in_window)
+
+    def at_once(one: Backfill) -> str:
+        return _share(load_of(one).at_once, load_of(one).most_at_once)
+
+    return [(f"{service}: most asked{lane} {window}", in_window), (f"{service}: most asked{lane} at once", at_once)]
 
 
 def _share(reached: int, allowed: int) -> str:

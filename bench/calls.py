@@ -19,7 +19,8 @@ from bench.playing import Cost, cost_of
 from bench.trace import Change, Kind, changes_of
 from bench.unread_journal import UnreadJournal
 from local.sample import Sample, build_sample
-from tests.tenant import START, Tenant
+from tests.hosted_app import START
+from tests.tenant import Tenant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ from bench.trace import Change
 from bench.working_day import Moment, working_day_of
 from local.dataverse.seed import status_id
 from local.sample import build_sample
-from tests.tenant import START
+from tests.hosted_app import START
 
 VISITS = 8
 """Of each technician, when the day begins."""

@@ -162,8 +162,7 @@ class Claims:
                 continue
             named = str(row.values["bks_eventid"])
             subject = self._graph.world.mailboxes[home].versions[named][-1].properties.get("subject")
-            is_own = (home, named) in self._people.retitled or named in self._ledger.adopted
-            if subject != name and not is_own:
+            if subject != name and (home, named) not in self._people.retitled:
                 yield f"booking {row.row_id[:8]} is called {name}, its event {subject}"
 
     def _descriptions_arrive(self) -> Iterator[str]:
@@ -176,7 +175,7 @@ class Claims:
                 continue
             named = str(row.values["bks_eventid"])
             event = self._graph.world.mailboxes[home].versions[named][-1]
-            if named not in self._ledger.adopted and summary not in str(event.properties.get("body", {})):
+            if summary not in str(event.properties.get("body", {})):
                 yield f"booking {row.row_id[:8]}: its event does not say {summary!r}"
 
     def _foreign_events_stay(self) -> Iterator[str]:

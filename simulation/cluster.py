@@ -164,7 +164,7 @@ class Cluster:
             await self._wait_for_messages()
             await asyncio.sleep(self._chance.uniform(0.02, LONGEST_POLLING_SECONDS))
             for queue in (*QUEUES, *(queue + POISON_SUFFIX for queue in QUEUES)):
-                for instance in self.instances:
+                for instance in self._chance.sample(self.instances, len(self.instances)):
                     for message in self.queue.take_due(queue, self._clock.now(), limit=MESSAGES_AT_ONCE):
                         instance.start(self._host(message, self.shop_of(instance)))
 

@@ -43,6 +43,7 @@ class Deed(StrEnum):
     SINGLE_OUT = "makes a series a single event"
     ALL_DAY = "makes an event last all day"
     COPY = "copies an event"
+    MOVE_COPY = "moves a copy of an event"
     PASTE = "cuts an event out and pastes it elsewhere"
     FILE = "files an event in another calendar"
     ENTER = "enters a private event"

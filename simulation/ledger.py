@@ -72,8 +72,6 @@ class Ledger:
         self.stories: defaultdict[str, Story] = defaultdict(Story)
         self.person_acts = False
         self.copies: set[str] = set()
-        self.adopted: set[str] = set()
-        """Copies that took the place of their originals."""
         self.changes = 0
         """How often people changed something, on either side."""
         self.meddled = 0
@@ -169,8 +167,6 @@ class Ledger:
             return
         self.copies.discard(named)
         event = self._graph.world.mailboxes[self._homes[str(row.values["resource"])]].versions[named][-1]
-        if MARK in event.extended_properties:
-            self.adopted.add(named)
         span = _span(event.start_at, event.end_at)
         if span != story.outlook:
             self._note(story, "Outlook", span, named)

@@ -4,7 +4,7 @@ An act whose object is not there any more, or whose mailbox is closed to its own
 """
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -235,12 +235,20 @@ class People:
         return await self._edit(act, as_all_day)
 
     async def copy(self, act: Act) -> bool:
+        """To a later time, or where it is."""
         event = self._event(act)
-        if event is None or event.type != "singleInstance":
+        if event is None or event.type != "singleInstance" or event.is_all_day:
             return False
         mailbox = self._graph.world.mailboxes[event.mailbox_id]
-        self._graph.world.copy(mailbox, event, mailbox.calendars[event.calendar_id])
-        return True
+        copy = self._graph.world.copy(mailbox, event, mailbox.calendars[event.calendar_id])
+        return act.hours < 0 or await self._patch_event(copy, _moved(copy, act.hours))
+
+    async def move_copy(self, act: Act) -> bool:
+        """The one of an event that was made last."""
+        booking_id = self.booking_id(act)
+        marked = self._marked(booking_id) if booking_id else ()
+        copies = [event for event in marked if event.immutable_id in self._copies and not event.is_all_day]
+        return bool(copies) and await self._patch_event(copies[-1], _moved(copies[-1], act.hours))
 
     async def paste(self, act: Act) -> bool:
         event = self._event(act)
@@ -275,15 +283,15 @@ class People:
 
     def marked_events(self, booking_id: str | None = None) -> list[Event]:
         """The live events with the mark of a booking, or of any, that are not copies by people; oldest first."""
-        return [
-            versions[-1]
-            for mailbox in self._graph.world.mailboxes.values()
-            for versions in mailbox.versions.values()
-            if (marked := versions[-1].extended_properties.get(MARK)) is not None
-            and booking_id in (None, marked)
-            and not versions[-1].is_deleted
-            and versions[-1].immutable_id not in self._copies
-        ]
+        return [event for event in self._marked(booking_id) if event.immutable_id not in self._copies]
+
+    def _marked(self, booking_id: str | None) -> Iterator[Event]:
+        """Those and the copies."""
+        for mailbox in self._graph.world.mailboxes.values():
+            for versions in mailbox.versions.values():
+                marked = versions[-1].extended_properties.get(MARK)
+                if marked is not None and booking_id in (None, marked) and not versions[-1].is_deleted:
+                    yield versions[-1]
 
     def _event(self, act: Act) -> Event | None:
         """The event of a visit, as its technician sees it in the calendar."""
@@ -327,6 +335,7 @@ _DEEDS: Mapping[Deed, Callable[[People, Act], Awaitable[bool]]] = {
     Deed.SINGLE_OUT: People.single_out,
     Deed.ALL_DAY: People.all_day,
     Deed.COPY: People.copy,
+    Deed.MOVE_COPY: People.move_copy,
     Deed.PASTE: People.paste,
     Deed.FILE: People.file,
     Deed.ENTER: People.enter,

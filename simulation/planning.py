@@ -1,15 +1,16 @@
 """Draws the history of a seed: what people do, what goes wrong and when.
 
-Much is left to chance alone. But what an app gets wrong takes several things at one moment, which chance alone brings
-about once in a thousand histories: so most rounds of acts hold a scene, deeds and a trouble that make each other worse.
+Much is left to chance alone. But most rounds of acts hold a scene, deeds and troubles that make each other worse: see
+`simulation.scenes`.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
 from simulation.history import NOBODY, TECHNICIANS, VISITS, VISITS_EACH, Act, Deed, History, Ill, Trouble
+from simulation.scenes import SCENES, Blow, Scene
 
 _OFTEN = (Deed.MOVE_EVENT, Deed.MOVE_BOOKING, Deed.REASSIGN, Deed.BOOK, Deed.DELETE_EVENT, Deed.CANCEL)
 _DEEDS = (*Deed, *_OFTEN, *_OFTEN)
@@ -20,53 +21,11 @@ _ILLS = tuple(ill for ill in Ill if ill is not Ill.READS_EMPTY)
 """Which may befall anybody at any time. Reads that find nothing come alone: see `_plan_emptiness`."""
 
 _SHORTEST_ROUND, _LONGEST_ROUND = 20.0, 1500.0
-_SHARE_OF_SCENES = 0.6
+_SHARE_OF_SCENES = 0.75
 _SHARE_OF_EMPTINESS = 0.05
-_LONGEST_CLOCK_OFFSET = 0.45
+_SHARE_OF_HASTE = 0.08
+_LONGEST_CLOCK_OFFSET = 0.48
 """Seconds; two clocks differ by less than the margin that the app allows them."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Scene:
-    """Deeds at one visit, one of each kind in turn and up to `apart` seconds apart, and troubles to choose one from.
-
-    `begins` is between which seconds after the first deed the trouble does.
-    """
-
-    deeds: tuple[tuple[Deed, ...], ...]
-    ills: tuple[Ill, ...]
-    apart: float = 0.0
-    begins: tuple[float, float] = (-1.0, 4.0)
-
-
-_ANSWER_LOST = (Ill.GRAPH_FAILS_LATE, Ill.GRAPH_SILENT, Ill.GRAPH_GARBLED, Ill.CREATES_CONFLICT, Ill.CRASH)
-_UNWANTED = (Deed.CANCEL, Deed.DELETE_BOOKING, Deed.REASSIGN)
-
-_SCENES = (
-    _Scene(((Deed.BOOK,),), _ANSWER_LOST),
-    _Scene(((Deed.BOOK,), _UNWANTED), _ANSWER_LOST, apart=40.0),
-    _Scene(((Deed.REASSIGN,), _UNWANTED), _ANSWER_LOST, apart=40.0),
-    _Scene(
-        ((Deed.REASSIGN,), (Deed.REASSIGN,)),
-        (Ill.MAILBOX_LOST, Ill.GRAPH_FAILS, Ill.GRAPH_THROTTLES, Ill.GRAPH_SILENT, Ill.CRASH, Ill.STALL),
-        apart=60.0,
-    ),
-    _Scene(((Deed.MOVE_BOOKING,), (Deed.MOVE_EVENT,)), (Ill.GRAPH_SLOW,), apart=12.0),
-    _Scene(((Deed.DESCRIBE,), (Deed.NOTE,)), (Ill.GRAPH_SLOW,), apart=12.0),
-    _Scene(
-        ((Deed.MOVE_BOOKING,), (Deed.MOVE_EVENT,)),
-        (Ill.GRAPH_SILENT, Ill.DATAVERSE_SILENT, Ill.CRASH),
-        apart=3.0,
-    ),
-    _Scene(
-        ((Deed.MOVE_EVENT,), (Deed.MOVE_BOOKING,)),
-        (Ill.GRAPH_SILENT, Ill.DATAVERSE_SILENT, Ill.DATAVERSE_SLOW, Ill.CRASH),
-        apart=6.0,
-    ),
-    _Scene(((*_UNWANTED, Deed.FILE),), (Ill.MAILBOX_LOST,), begins=(-2.0, 2.0)),
-    _Scene(((Deed.PASTE,),), (Ill.NOTIFICATIONS_TWICE, Ill.NOTIFICATIONS_LOST, Ill.GRAPH_FAILS, Ill.CRASH)),
-    _Scene(((Deed.BOOK_TWICE,),), (Ill.WEBHOOKS_LOST,), begins=(-3.0, -1.0)),
-)
 
 _OUTLOOK_ALONE = (
     *(Deed.MOVE_EVENT, Deed.MOVE_EVENT, Deed.MOVE_EVENT, Deed.RETITLE, Deed.NOTE, Deed.ALL_DAY, Deed.REPEAT),
@@ -75,24 +34,49 @@ _OUTLOOK_ALONE = (
 
 
 def plan_history(seed: int) -> History:
-    """The history of a seed. The same for ever, as long as this module stays as it is."""
+    """The history of a seed. The same for ever, as long as this module and its scenes stay as they are."""
     chance = Random(seed)
-    acts, troubles = _plan_emptiness(chance) if chance.random() < _SHARE_OF_EMPTINESS else _plan_life(chance)
-    instances = chance.choice((1, 2, 2, 3))
+    climate = _plan_climate(chance)
+    plan = _plan(chance, climate["choices"]["settle_seconds"])
+    clock_offsets = _plan_clocks(chance, parted=plan.parts_clocks)
     return History(
         seed=seed,
-        acts=acts,
-        troubles=tuple(sorted(troubles, key=lambda trouble: trouble.at)),
-        sweeps=tuple(
-            max(0.0, chance.choice(acts).at + chance.uniform(-3.0, 6.0)) for _ in range(chance.choice((0, 0, 1, 1, 2)))
-        ),
+        acts=tuple(plan.acts),
+        troubles=tuple(sorted(plan.troubles, key=lambda trouble: trouble.at)),
+        sweeps=tuple(plan.sweeps),
         skew_seconds=chance.choice((0.0, 0.0, 600.0, -600.0)),
-        instances=instances,
-        clock_offsets=tuple(
-            round(chance.uniform(-_LONGEST_CLOCK_OFFSET, _LONGEST_CLOCK_OFFSET), 3) for _ in range(instances)
-        ),
-        **_plan_climate(chance),
+        instances=len(clock_offsets),
+        clock_offsets=clock_offsets,
+        **climate,
     )
+
+
+@dataclass(slots=True)
+class _Plan:
+    """What befalls whom, as far as it has been drawn."""
+
+    acts: list[Act] = field(default_factory=list)
+    troubles: list[Trouble] = field(default_factory=list)
+    sweeps: list[float] = field(default_factory=list)
+    parts_clocks: bool = False
+
+
+def _plan(chance: Random, settle_seconds: float) -> _Plan:
+    kind = chance.random()
+    if kind < _SHARE_OF_EMPTINESS:
+        return _plan_emptiness(chance)
+    if kind < _SHARE_OF_EMPTINESS + _SHARE_OF_HASTE:
+        return _plan_haste(chance, settle_seconds)
+    return _plan_life(chance, settle_seconds)
+
+
+def _plan_clocks(chance: Random, *, parted: bool) -> tuple[float, ...]:
+    """How far each instance's clock is off; where they are `parted`, by as much as can be, either way in turn."""
+    if parted:
+        sign = chance.choice((-1, 1))
+        return tuple(sign * (-1) ** number * _LONGEST_CLOCK_OFFSET for number in range(chance.choice((2, 3))))
+    instances = chance.choice((1, 2, 2, 3))
+    return tuple(round(chance.uniform(-_LONGEST_CLOCK_OFFSET, _LONGEST_CLOCK_OFFSET), 3) for _ in range(instances))
 
 
 def _plan_climate(chance: Random) -> dict[str, dict[str, Any]]:
@@ -130,45 +114,76 @@ def _plan_climate(chance: Random) -> dict[str, dict[str, Any]]:
     }
 
 
-def _plan_life(chance: Random) -> tuple[tuple[Act, ...], list[Trouble]]:
+def _plan_life(chance: Random, settle_seconds: float) -> _Plan:
     """Rounds of acts: within a round people are seconds apart, or less, and mostly at the same few visits."""
-    acts: list[Act] = []
-    troubles: list[Trouble] = []
+    plan = _Plan()
     at = 5.0
     for _ in range(chance.choice((1, 1, 2, 2, 3))):
-        if acts:
-            at = acts[-1].at + chance.uniform(_SHORTEST_ROUND, _LONGEST_ROUND)
+        if plan.acts:
+            at = plan.acts[-1].at + chance.uniform(_SHORTEST_ROUND, _LONGEST_ROUND)
         if chance.random() < _SHARE_OF_SCENES:
-            scene = chance.choice(_SCENES)
-            played = list(_play(scene, chance, len(acts), at))
-            acts += played
-            begins, owner = played[0].at + chance.uniform(*scene.begins), played[0].visit // VISITS_EACH
-            troubles.append(_trouble(chance, chance.choice(scene.ills), begins, owner))
+            _set_scene(chance.choice(SCENES), chance, plan, at, settle_seconds)
         else:
-            _do_anything(chance, acts, at)
-    more = chance.choice((0, 0, 1, 1, 2, 3) if troubles else (0, 1, 1, 2, 2, 3, 4))
-    nearby = [chance.choice(acts).at + chance.uniform(-15.0, 15.0) for _ in range(more)]
-    return tuple(acts), [*troubles, *(_trouble(chance, chance.choice(_ILLS), at) for at in nearby)]
+            _do_anything(chance, plan.acts, at)
+    more = chance.choice((0, 0, 1, 1, 2, 3) if plan.troubles else (0, 1, 1, 2, 2, 3, 4))
+    nearby = [chance.choice(plan.acts).at + chance.uniform(-15.0, 15.0) for _ in range(more)]
+    plan.troubles += [_trouble(chance, chance.choice(_ILLS), at) for at in nearby]
+    plan.sweeps += _sweeps(chance, plan.acts)
+    return plan
 
 
-def _plan_emptiness(chance: Random) -> tuple[tuple[Act, ...], list[Trouble]]:
+def _plan_emptiness(chance: Random) -> _Plan:
     """Technicians at work while Graph's reads find nothing, and nobody in Dynamics.
 
     Both witnesses of a deletion lie then. As long as nobody reports one, nothing may come of it; more is not promised.
     """
-    acts: list[Act] = []
+    plan = _Plan()
     at = 5.0
     favourite = chance.randrange(VISITS)
     for _ in range(chance.choice((1, 2, 3))):
-        acts.append(_act(chance, len(acts), at, chance.choice(_OUTLOOK_ALONE), _near(chance, favourite)))
+        plan.acts.append(_act(chance, len(plan.acts), at, chance.choice(_OUTLOOK_ALONE), _near(chance, favourite)))
         at += chance.uniform(0.5, 90.0)
-    begins = max(0.0, chance.choice(acts).at + chance.uniform(-5.0, 3.0))
-    return tuple(acts), [_trouble(chance, Ill.READS_EMPTY, begins)]
+    begins = max(0.0, chance.choice(plan.acts).at + chance.uniform(-5.0, 3.0))
+    plan.troubles.append(_trouble(chance, Ill.READS_EMPTY, begins))
+    plan.sweeps += _sweeps(chance, plan.acts)
+    return plan
 
 
-def _play(scene: _Scene, chance: Random, number: int, at: float) -> Iterator[Act]:
-    """The acts of a scene, numbered from `number` on: what was booked, or reassigned, is what follows is about."""
+def _plan_haste(chance: Random, settle_seconds: float) -> _Plan:
+    """Technicians drag their events about, until those have just been read; instances' clocks are far apart.
+
+    Nothing goes wrong and no timer comes round: notifications alone can tell where an event came to rest.
+    """
+    moves: list[tuple[float, int]] = []
+    for visit in range(VISITS):
+        at = 5.0 + chance.uniform(0.0, 60.0)
+        rests_at = at + settle_seconds + chance.uniform(0.8, 1.6)
+        while at < rests_at:
+            moves.append((at, visit))
+            at += chance.uniform(0.3, 1.0)
+    acts = [_act(chance, number, at, Deed.MOVE_EVENT, visit) for number, (at, visit) in enumerate(sorted(moves))]
+    return _Plan(acts=acts, parts_clocks=True)
+
+
+def _sweeps(chance: Random, acts: Sequence[Act]) -> list[float]:
+    """When the timers happen to come round while people act."""
+    times = chance.choice((0, 0, 1, 1, 2))
+    return [max(0.0, chance.choice(acts).at + chance.uniform(-3.0, 6.0)) for _ in range(times)]
+
+
+def _set_scene(scene: Scene, chance: Random, plan: _Plan, at: float, settle_seconds: float) -> None:
+    """Add a scene that begins at `at`."""
     visit = chance.randrange(VISITS)
+    owner = visit // VISITS_EACH
+    waiting = settle_seconds if scene.waits_for_settling else 0.0
+    plan.acts += list(_play(scene, chance, visit, len(plan.acts), at, waiting))
+    plan.troubles += [_strike(blow, chance, at, owner) for blow in scene.blows]
+    if scene.sweeps is not None:
+        plan.sweeps.append(plan.acts[-1].at + waiting + chance.uniform(*scene.sweeps))
+
+
+def _play(scene: Scene, chance: Random, visit: int, number: int, at: float, waiting: float) -> Iterator[Act]:
+    """The acts of a scene, numbered from `number` on: what was booked, or reassigned, is what follows is about."""
     owner = visit // VISITS_EACH
     is_away = False
     for deeds in scene.deeds:
@@ -180,7 +195,16 @@ def _play(scene: _Scene, chance: Random, number: int, at: float) -> Iterator[Act
         if deed is Deed.BOOK:
             visit = VISITS + number
         number += 1
-        at += chance.uniform(0.0, scene.apart)
+        at += waiting + chance.uniform(*scene.apart)
+
+
+def _strike(blow: Blow, chance: Random, at: float, owner: int) -> Trouble:
+    trouble = _trouble(chance, chance.choice(blow.ills), at + chance.uniform(*blow.begins), owner)
+    return replace(
+        trouble,
+        chance=1.0 if blow.is_certain else trouble.chance,
+        lasts=max(trouble.lasts, blow.lasts),
+    )
 
 
 def _do_anything(chance: Random, acts: list[Act], at: float) -> None:

@@ -230,6 +230,16 @@ async def sleep(seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
+def user_name() -> str:
+    """Who runs this process, as the operating system knows them; empty where it knows nobody."""
+    from getpass import getuser
+
+    try:
+        return getuser()
+    except OSError:
+        return ""
+
+
 def new_id() -> str:
     """32 hexadecimal digits, all of them random: a trace id as it is, of which samplers look at the last half."""
     return os.urandom(16).hex()

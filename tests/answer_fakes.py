@@ -6,7 +6,7 @@ from itertools import count
 
 from sync.core.answers import AnswerCursor, FollowedMeeting
 from sync.core.errors import PreconditionFailed
-from tests.tenant import Killed
+from tests.hosted_app import Killed
 
 
 class FakeMeetingMemory:

@@ -18,12 +18,15 @@ from sync.core.answer_table import AnswerChoice
 from sync.service.answering import sweep_answers
 from sync.service.ports import Ports
 from tests.answer_fakes import FakeMeetingMemory
-from tests.tenant import SECRET, START, Tenant
+from tests.hosted_app import SECRET, START
+from tests.tenant import Tenant
 
 YVONNE, SVEN = contact_address("Yvonne McKay"), contact_address("Sven Mortensen")
 STRANGER = "ines@architects.example"
 SOON = START + timedelta(hours=30)
 LATER = START + timedelta(days=10)
+ANSWER_WRITE = "bks_attendeeanswers.upsert"
+"""How a row of answers within a batch is counted among the calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,3 +155,12 @@ class AnsweringTenant(Tenant):
 
     def said(self, held: Held) -> dict[str, AnswerChoice]:
         return {address: AnswerChoice(row["bks_answer"]) for address, row in self.rows(held).items()}
+
+
+async def followed(tenant: AnsweringTenant, *guests: str, **options: Any) -> Held:
+    """A meeting whose guests a sweep has seen, with what that cost forgotten."""
+    held = await tenant.hold(*(guests or (YVONNE, SVEN)), **options)
+    await tenant.settle()
+    await tenant.sweep_answers()
+    tenant.forget_costs()
+    return held

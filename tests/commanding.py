@@ -31,7 +31,8 @@ from sync.core.errors import ServiceUnavailable
 from sync.core.webhooks import WEBHOOK_SECRET_HEADER
 from sync.core.work import QUEUES
 from sync.settings import Settings
-from tests.tenant import SECRET, WEBHOOK_SECRET, Tenant
+from tests.hosted_app import SECRET, WEBHOOK_SECRET
+from tests.tenant import Tenant
 
 ENVIRON = {
     "AzureWebJobsStorage": "UseDevelopmentStorage=true",
@@ -99,12 +100,13 @@ class Ran:
 
 
 class CommandLine:
-    """A terminal in front of a tenant. `environ` are the settings that commands read."""
+    """A terminal of `user_name` in front of a tenant. `environ` are the settings that commands read."""
 
     def __init__(self, tenant: Tenant, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
         self.tenant = tenant
         self.probes = TenantProbes(tenant)
         self.environ = dict(ENVIRON)
+        self.user_name = "ada"
         self._capsys = capsys
         self._monkeypatch = monkeypatch
         parts: dict[str, Callable[..., Any]] = {
@@ -116,6 +118,7 @@ class CommandLine:
             "probes": lambda: self.probes,
             "canary_bookings": lambda: canary_bookings_of(tenant),
             "now": tenant.clock.now,
+            "user_name": lambda: self.user_name,
             "sleep": lambda seconds: work_on(tenant, seconds),
         }
         for name, part in parts.items():

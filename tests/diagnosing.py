@@ -29,6 +29,11 @@ class AskedTenant(DispatchTenant):
         http = open_http(transport=self._dataverse_transport)
         return DataverseRecords(DataverseHttp(http, StaticTokenCredential(APP_TOKEN), transport, url=DATAVERSE_URL))
 
+    async def let_microsoft_sync(self) -> None:
+        """Somebody switches Microsoft's own sync of appointments on for the technician's mailbox."""
+        row_id = await self._only(f"mailboxes?$filter=name eq '{self.technician.name}'", "mailboxid")
+        await self.patch(f"mailboxes({row_id})", actdeliverymethod=1, enabledforact=True, actstatus=1)
+
     async def why_booking(self, booking_id: str) -> Diagnosis:
         return await diagnose_booking(booking_id, self.ports, self.rules, self.records)
 

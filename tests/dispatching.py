@@ -11,7 +11,8 @@ from typing import Any, Self
 from local.sample import BOOKING_ID_PROPERTY, Technician, WorkOrder
 from sync.core.mailboxes import Breaker
 from sync.core.rules import Rules
-from tests.tenant import QUIET, Tenant, event_path
+from tests.hosted_app import QUIET
+from tests.tenant import Tenant, event_path
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)

@@ -22,7 +22,8 @@ from sync.service.intake import Reply
 from sync.service.ports import Ports
 from tests.dispatching import DispatchTenant
 from tests.fakes import QueueMessage
-from tests.tenant import MESSAGES_AT_ONCE, Killed, event_path
+from tests.hosted_app import MESSAGES_AT_ONCE, Killed
+from tests.tenant import event_path
 
 type AtPoint = Callable[[int], Awaitable[None]]
 """What is done at a point of the app's work, by its number."""

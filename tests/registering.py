@@ -12,7 +12,8 @@ from sync.adapters.dataverse_setup import DataverseSetup
 from sync.adapters.dataverse_wire import classify_dataverse_failure
 from sync.adapters.static_token import StaticTokenCredential
 from sync.adapters.transport import Transport
-from sync.core.registration import plan_setup, wanted_parts
+from sync.core.registration import wanted_parts
+from sync.core.registration_plan import plan_setup
 from sync.service.installing import install
 
 

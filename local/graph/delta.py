@@ -29,7 +29,8 @@ class Cursor:
     """How far a reader has come. Sequence numbers are those of `Event.sequence`.
 
     The round covers changes after `since` up to `until`; of those, all up to `done` have been sent, and `skip` items of
-    the event after it. `until` is None between rounds. `is_full` marks a first round.
+    the event after it. `until` is None between rounds. `is_full` marks a first round. `lap` counts how often an endless
+    round has sent its last page.
     """
 
     mailbox_id: str
@@ -41,6 +42,7 @@ class Cursor:
     until: int | None = None
     done: int = 0
     skip: int = 0
+    lap: int = 0
 
     def token(self) -> str:
         return base64.urlsafe_b64encode(json.dumps(asdict(self)).encode()).decode().rstrip("=")
@@ -110,12 +112,14 @@ class DeltaReader:
             if len(items) == page_size:
                 return self._page(items, replace(cursor, done=event.sequence - 1, skip=number), is_last=False)
             items.append(item)
+        if items and self._world.is_named_by("delta_endless", mailbox):
+            return self._page(items, replace(cursor, lap=cursor.lap + 1), is_last=False)
         assert cursor.until is not None
         return self._page(items, self._next_round(cursor, cursor.until), is_last=True)
 
     def _next_round(self, cursor: Cursor, until: int) -> Cursor:
         since = until - 1 if self._world.switch("delta_replay") else until
-        return replace(cursor, is_full=False, since=since, until=None, done=0, skip=0)
+        return replace(cursor, is_full=False, since=since, until=None, done=0, skip=0, lap=0)
 
     def _page(self, items: list[dict[str, Any]], next_cursor: Cursor, *, is_last: bool) -> Page:
         if items and self._world.switch("delta_replay"):

@@ -70,11 +70,16 @@ SWITCHES: dict[str, Any] = {
     "stale_read_seconds": 0.0,
     # Reads find nothing: True for all mailboxes, or a list of mailbox ids.
     "empty_reads": False,
+    # Pages without entries, but with a link, that come before the first page of a search.
+    "search_empty_pages": 0,
     # Delta.
     # open: a series comes with its master as an "item", or with occurrences "only".
     "delta_series_master": "item",
     # Items repeated within a page and in the next round.
     "delta_replay": False,
+    # A round never ends: its last page with entries comes again and again, each time with a new link (reported:
+    # msgraph-sdk-dotnet 3070 and 3082). True for all mailboxes, or a list of mailbox ids.
+    "delta_endless": False,
     # Status of the answer to a dead delta token: 410, or another 40x.
     "delta_expired_status": 410,
     # Throttling per app and mailbox.

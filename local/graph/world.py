@@ -78,8 +78,12 @@ class GraphWorld:
 
     def is_empty(self, mailbox: Mailbox) -> bool:
         """Whether reads of this mailbox find nothing at the moment (switch `empty_reads`)."""
-        empty = self.switch("empty_reads")
-        return empty is True or (isinstance(empty, list) and mailbox.mailbox_id in empty)
+        return self.is_named_by("empty_reads", mailbox)
+
+    def is_named_by(self, switch: str, mailbox: Mailbox) -> bool:
+        """Whether a switch that is True for all mailboxes, or a list of mailbox ids, is on for this one."""
+        value = self.switch(switch)
+        return value is True or (isinstance(value, list) and mailbox.mailbox_id in value)
 
     def seen(self, mailbox: Mailbox, immutable_id: str) -> Event | None:
         """The state of an event that reads answer at the moment; None before they know of it."""

@@ -43,7 +43,8 @@ STATE_COLUMNS = "starttime,endtime,name,_resource_value,_bookingstatus_value,_ms
 """What a booking's fingerprint is made of."""
 
 _USER = "UserId($select=azureactivedirectoryobjectid,isdisabled)"
-_TECHNICIAN = f"Resource($select=resourcetype;$expand={_USER})"
+_RESOURCE_COLUMNS = "resourcetype,_userid_value"
+_TECHNICIAN = f"Resource($select={_RESOURCE_COLUMNS};$expand={_USER})"
 _STATUS = "BookingStatus($select=name,status,msdyn_fieldservicestatus)"
 _WORK_ORDER_COLUMNS = ",".join(
     (
@@ -87,7 +88,7 @@ def bookings_naming(event_id: str) -> str:
 
 
 def resource_address(resource_id: str) -> str:
-    return f"{row_address(RESOURCES, resource_id)}?$select=resourcetype&$expand={_USER}"
+    return f"{row_address(RESOURCES, resource_id)}?$select={_RESOURCE_COLUMNS}&$expand={_USER}"
 
 
 def bookings_of_mailbox(mailbox_id: str, window: TimeSpan) -> str:

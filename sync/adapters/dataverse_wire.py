@@ -61,7 +61,7 @@ _UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 def booking_from_wire(row: dict[str, Any]) -> Booking:
     """A booking as answered to `BOOKING_QUERY`.
 
-    Raises `InvalidPayload`, and `AccessDenied` when it has a work order that is not shown.
+    Raises `InvalidPayload`, and `AccessDenied` when its work order, resource or user is not shown.
     """
     try:
         return _booking(row)
@@ -70,7 +70,7 @@ def booking_from_wire(row: dict[str, Any]) -> Booking:
 
 
 def _booking(row: dict[str, Any]) -> Booking:
-    status, user = row["BookingStatus"], _user(row.get("Resource") or {})
+    status, user = row["BookingStatus"], _user(row["Resource"])
     return Booking(
         booking_id=row["bookableresourcebookingid"].lower(),
         etag=_etag(row),
@@ -171,7 +171,7 @@ def _own_event_id(row: dict[str, Any], mailbox_id: str) -> str | None:
 
 def bookings_page_from_wire(document: dict[str, Any]) -> BookingPage:
     """A page of bookings of users. Raises `InvalidPayload` when it is no list."""
-    return _page(document, lambda row: _listed(row, mailbox_of_resource(row["Resource"])))
+    return _page(document, lambda row: _listed(row, mailbox_of_user(_user(row["Resource"]))))
 
 
 def changes_page_from_wire(document: dict[str, Any], link: str | None) -> BookingPage:
@@ -200,7 +200,7 @@ def _page(document: dict[str, Any], read: Callable[[dict[str, Any]], ListedBooki
                 removed.append(row["id"].lower())
             else:
                 bookings.append(read(row))
-        except _UNREADABLE as error:
+        except (AccessDenied, *_UNREADABLE) as error:
             rejected.append(_unreadable(row, error))
     return BookingPage(
         bookings=bookings,
@@ -221,13 +221,26 @@ def _unreadable(row: Any, error: Exception) -> str:
 
 
 def mailbox_of_resource(resource: dict[str, Any]) -> str | None:
-    """The Entra object id behind a resource of type user; other resource types lead to no mailbox."""
-    return mailbox_of_user(_user(resource))
+    """The Entra object id behind a resource of type user; other resource types lead to no mailbox.
+
+    Raises `InvalidPayload`, and `AccessDenied` when the user is not shown.
+    """
+    try:
+        return mailbox_of_user(_user(resource))
+    except _UNREADABLE as error:
+        raise InvalidPayload(f"A resource cannot be read: {error!r}") from error
 
 
-def _user(resource: dict[str, Any]) -> dict[str, Any]:
+def _user(resource: dict[str, Any] | None) -> dict[str, Any]:
     """The expanded user of a resource of type user, empty for other types."""
-    user = resource.get("UserId") if resource.get("resourcetype") == _RESOURCE_TYPE_USER else None
+    # Who may not read a row is shown null in its place. Taken for no user, it would cost every booking its event.
+    if not resource:
+        raise AccessDenied("The app may not read the booked resource.")
+    if resource["resourcetype"] != _RESOURCE_TYPE_USER:
+        return {}
+    user: dict[str, Any] | None = resource["UserId"]
+    if not user and resource["_userid_value"]:
+        raise AccessDenied("The app may not read the user of the booked resource.")
     return user or {}
 
 

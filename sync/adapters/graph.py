@@ -8,7 +8,6 @@ Every call asks for immutable ids and UTC (Graph documentation, outlook-immutabl
 import json
 import logging
 from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -16,7 +15,6 @@ from kiota_abstractions.authentication import AuthenticationProvider
 from kiota_abstractions.base_request_configuration import RequestConfiguration
 from kiota_abstractions.method import Method
 from kiota_abstractions.request_information import RequestInformation
-from msgraph.generated.users.item.calendar_view.calendar_view_request_builder import CalendarViewRequestBuilder
 from msgraph.generated.users.item.calendar_view.delta.delta_request_builder import DeltaRequestBuilder
 from msgraph.generated.users.item.events.events_request_builder import EventsRequestBuilder
 from msgraph.generated.users.item.events.item.event_item_request_builder import EventItemRequestBuilder
@@ -24,17 +22,21 @@ from msgraph.graph_request_adapter import GraphRequestAdapter
 from msgraph.graph_service_client import GraphServiceClient
 
 from sync.adapters.event_wire import LOOKALIKE_FIELDS, body_from_wire, is_lookalike
-from sync.adapters.graph_sending import PREFER, GraphSender, set_json
+from sync.adapters.graph_sending import PREFER, GraphSender, request_for, set_json
+from sync.adapters.graph_views import read_pages, read_view
 from sync.adapters.graph_wire import (
     BOOKING_ID_PROPERTY,
     EXTENSION_NAME,
+    delta_link_failure,
     delta_page_from_wire,
     event_from_wire,
+    instant_to_wire,
+    objects_from_wire,
     subscription_from_wire,
 )
 from sync.adapters.graph_writing import GraphWriter
 from sync.adapters.transport import TIMEOUT, Answer, Transport
-from sync.core.errors import InvalidPayload, NotFound, SyncError
+from sync.core.errors import InvalidPayload, NotFound, ServiceUnavailable, SyncError
 from sync.core.notifications import client_state
 from sync.core.sides import Event, EventAddress, TimeSpan
 from sync.core.subscriptions import Subscription, SubscriptionPolicy
@@ -52,6 +54,10 @@ BATCH_TIMEOUT = httpx.Timeout(120, connect=5)
 VIEW_PAGE_SIZE = 50
 VIEW_PAGES = 4
 """As many events at the time of one booking are no calendar in which one could be told from the others."""
+
+SEARCH_PAGE_SIZE = 5
+SEARCH_PAGES = 5
+"""A booking has one event and a copy now and then, but Graph may answer a search with short pages, or empty ones."""
 
 LOOKALIKES = 3
 """How many events that look alike are read, to see which of them are somebody's."""
@@ -125,14 +131,17 @@ class GraphClient:
             ),
             select=_FIELDS,
             expand=[_EXPAND_EXTENSION, _EXPAND_PROPERTY],
-            top=5,
+            top=SEARCH_PAGE_SIZE,
         )
         builder = self._sdk.users.by_user_id(mailbox_id).events
         request = builder.to_get_request_information(RequestConfiguration(query_parameters=query))
-        answer = await self._send("event.search", request, mailbox_id)
-        found = [event for item in _values(answer.json()) if (event := _readable(mailbox_id, item)) is not None]
+        items, is_all = await read_pages(self.sender, "event.search", request, mailbox_id, most_pages=SEARCH_PAGES)
+        found = [_readable(mailbox_id, item) for item in items]
         # Extended property values are compared without case, and a copy of a copy may have been made into a series.
-        ours = [event for event in found if event.booking_id == booking_id and not event.is_cancelled]
+        ours = [event for event in found if event and event.booking_id == booking_id and not event.is_cancelled]
+        if not ours and not is_all:
+            # What lies on the other pages is not known, and "nothing" would cancel the booking.
+            raise ServiceUnavailable("The search for an event did not come to its end.", operation="event.search")
         return min(ours, key=lambda event: event.modified_at, default=None)
 
     async def is_in_calendar(self, mailbox_id: str, event_id: str) -> bool:
@@ -149,34 +158,22 @@ class GraphClient:
         Graph documents marks for events, and people report views that left extended properties out. An event that is
         another booking's must not pass for nobody's.
         """
-        shown = await self._view(mailbox_id, span) if number.strip() else []
+        if not number.strip():
+            return None
+        shown = await read_view(
+            self.sender,
+            mailbox_id,
+            span,
+            fields=LOOKALIKE_FIELDS,
+            page_size=VIEW_PAGE_SIZE,
+            most_pages=VIEW_PAGES,
+        )
         alike = [item["id"] for item in shown if is_lookalike(item, span, number)]
         if len(alike) > LOOKALIKES:
             return None
         read = [await self.find_event(mailbox_id, event_id) for event_id in alike]
         unmarked = [event for event in read if event and event.booking_id is None and event.span == span]
         return unmarked[0] if len(unmarked) == 1 else None
-
-    async def _view(self, mailbox_id: str, span: TimeSpan) -> list[dict[str, Any]]:
-        """What lies at that time, series as their occurrences. Empty when it is more than anybody could have there."""
-        query = CalendarViewRequestBuilder.CalendarViewRequestBuilderGetQueryParameters(
-            start_date_time=_instant(span.start_at),
-            # A window without length is refused, an event without length is seen from its start on.
-            end_date_time=_instant(max(span.end_at, span.start_at + timedelta(minutes=1))),
-            select=LOOKALIKE_FIELDS,
-            top=VIEW_PAGE_SIZE,
-        )
-        builder = self._sdk.users.by_user_id(mailbox_id).calendar_view
-        request = builder.to_get_request_information(RequestConfiguration(query_parameters=query))
-        shown: list[dict[str, Any]] = []
-        for _ in range(VIEW_PAGES):
-            page = (await self._send("calendarView.list", request, mailbox_id)).json()
-            shown += _values(page)
-            next_link = page.get("@odata.nextLink")
-            if not isinstance(next_link, str):
-                return shown
-            request = builder.with_url(next_link).to_get_request_information()
-        return []
 
     async def create_event(self, mailbox_id: str, draft: EventDraft) -> Event:
         return await self._writer.create(mailbox_id, draft)
@@ -197,15 +194,18 @@ class GraphClient:
     async def read_delta(self, mailbox_id: str, *, window: TimeSpan, link: str | None) -> DeltaPage:
         builder = self._sdk.users.by_user_id(mailbox_id).calendar_view.delta
         if link is not None:
-            request = builder.with_url(link).to_get_request_information()
+            request = request_for(link)
         else:
             query = DeltaRequestBuilder.DeltaRequestBuilderGetQueryParameters(
-                start_date_time=_instant(window.start_at), end_date_time=_instant(window.end_at)
+                start_date_time=instant_to_wire(window.start_at), end_date_time=instant_to_wire(window.end_at)
             )
             request = builder.to_get_request_information(RequestConfiguration(query_parameters=query))
-        answer = await self._send(
-            "calendarView.delta", request, mailbox_id, prefer=f"{PREFER}, odata.maxpagesize={DELTA_PAGE_SIZE}"
-        )
+        try:
+            answer = await self._send(
+                "calendarView.delta", request, mailbox_id, prefer=f"{PREFER}, odata.maxpagesize={DELTA_PAGE_SIZE}"
+            )
+        except SyncError as error:
+            raise (error if link is None else delta_link_failure(error)) from error.__cause__
         return delta_page_from_wire(answer.json())
 
     async def list_subscriptions(self) -> AsyncIterator[Subscription]:
@@ -213,14 +213,14 @@ class GraphClient:
         request = builder.to_get_request_information()
         while True:
             page = (await self._send("subscription.list", request)).json()
-            for item in _values(page):
+            for item in objects_from_wire(page):
                 subscription = subscription_from_wire(item)
                 if subscription is not None:
                     yield subscription
             next_link = page.get("@odata.nextLink")
             if not isinstance(next_link, str):
                 return
-            request = builder.with_url(next_link).to_get_request_information()
+            request = request_for(next_link)
 
     async def order_subscriptions(
         self, orders: Sequence[SubscriptionOrder]
@@ -232,7 +232,7 @@ class GraphClient:
         set_json(request, {"requests": requests})
         # One attempt: what was created before an answer got lost would come back as 409.
         answer = await self._batches.send("batch", request, attempts=1)
-        responses = {item.get("id"): item for item in _values(answer.json(), "responses")}
+        responses = {item.get("id"): item for item in objects_from_wire(answer.json(), "responses")}
         return [self._ordered(order, responses.get(str(index), {"status": 504})) for index, order in enumerate(orders)]
 
     def _batched(self, order: SubscriptionOrder) -> dict[str, Any]:
@@ -240,7 +240,7 @@ class GraphClient:
         headers = {"Content-Type": "application/json", "Prefer": 'IdType="ImmutableId"'}
         if order.expires_at is None:
             return {"method": "DELETE", "url": f"/subscriptions/{order.subscription_id}"}
-        expiry = {"expirationDateTime": _instant(order.expires_at)}
+        expiry = {"expirationDateTime": instant_to_wire(order.expires_at)}
         if order.subscription_id is not None:
             url = f"/subscriptions/{order.subscription_id}"
             return {"method": "PATCH", "url": url, "headers": headers, "body": expiry}
@@ -297,15 +297,3 @@ def _operation(order: SubscriptionOrder) -> str:
     if order.expires_at is None:
         return "subscription.delete"
     return "subscription.create" if order.subscription_id is None else "subscription.renew"
-
-
-def _instant(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _values(document: dict[str, Any], name: str = "value") -> list[dict[str, Any]]:
-    """The objects of a collection. Raises `InvalidPayload` when it is none."""
-    items = document.get(name)
-    if not isinstance(items, list):
-        raise InvalidPayload(f'The answer has no "{name}" array.')
-    return [item for item in items if isinstance(item, dict)]

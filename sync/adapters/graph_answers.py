@@ -1,20 +1,19 @@
 """Meetings with their attendees over Graph: implements `MeetingCalendar`.
 
-Neither subject nor body is asked for. Shapes: Graph documentation, resources/event, attendee, responsestatus,
-user-list-calendarview; checked 2026-11-21.
+Neither subject nor body is asked for. Shapes: Graph documentation, resources/event, attendee, responsestatus;
+checked 2026-11-21.
 """
 
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from kiota_abstractions.base_request_configuration import RequestConfiguration
-from msgraph.generated.users.item.calendar_view.calendar_view_request_builder import CalendarViewRequestBuilder
 from msgraph.generated.users.item.events.item.event_item_request_builder import EventItemRequestBuilder
 
-from sync.adapters.dataverse_queries import wire_time
 from sync.adapters.graph_sending import GraphSender
+from sync.adapters.graph_views import read_view
 from sync.adapters.graph_wire import instant_from_wire, time_from_wire
 from sync.core.answers import Answer, Attendance, Attendee, Meeting
 from sync.core.errors import InvalidPayload, NotFound
@@ -42,38 +41,22 @@ class GraphMeetings:
     """`MeetingCalendar` over Graph. Built once per process; see `bootstrap`."""
 
     def __init__(self, sender: GraphSender) -> None:
-        self._sdk = sender.sdk
-        self._send = sender.send
+        self._sender = sender
 
     async def find_meeting(self, mailbox_id: str, event_id: str) -> Meeting | None:
         query = EventItemRequestBuilder.EventItemRequestBuilderGetQueryParameters(select=FIELDS)
-        builder = self._sdk.users.by_user_id(mailbox_id).events.by_event_id(event_id)
+        builder = self._sender.sdk.users.by_user_id(mailbox_id).events.by_event_id(event_id)
         request = builder.to_get_request_information(RequestConfiguration(query_parameters=query))
         try:
-            answer = await self._send("event.get", request, mailbox_id)
+            answer = await self._sender.send("event.get", request, mailbox_id)
         except NotFound:
             return None
         return meeting_from_wire(mailbox_id, answer.json())
 
     async def list_meetings(self, mailbox_id: str, window: TimeSpan) -> Sequence[Meeting]:
-        query = CalendarViewRequestBuilder.CalendarViewRequestBuilderGetQueryParameters(
-            start_date_time=wire_time(window.start_at),
-            # A window without length is refused, an event without length is seen from its start on.
-            end_date_time=wire_time(max(window.end_at, window.start_at + timedelta(minutes=1))),
-            select=FIELDS,
-            top=PAGE_SIZE,
-        )
-        builder = self._sdk.users.by_user_id(mailbox_id).calendar_view
-        request = builder.to_get_request_information(RequestConfiguration(query_parameters=query))
-        meetings: list[Meeting] = []
-        while True:
-            page = (await self._send("calendarView.list", request, mailbox_id)).json()
-            items = [item for item in page.get("value") or [] if item.get("attendees")]
-            meetings += [meeting for item in items if (meeting := _readable(mailbox_id, item))]
-            next_link = page.get("@odata.nextLink")
-            if not isinstance(next_link, str):
-                return meetings
-            request = builder.with_url(next_link).to_get_request_information()
+        events = await read_view(self._sender, mailbox_id, window, fields=FIELDS, page_size=PAGE_SIZE)
+        invited = [event for event in events if event.get("attendees")]
+        return [meeting for event in invited if (meeting := _readable(mailbox_id, event))]
 
 
 def _readable(mailbox_id: str, item: dict[str, Any]) -> Meeting | None:

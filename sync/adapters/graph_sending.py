@@ -10,13 +10,14 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 import httpx
+from kiota_abstractions.method import Method
 from kiota_abstractions.native_response_handler import NativeResponseHandler
 from kiota_abstractions.request_information import RequestInformation
 from kiota_http.middleware.options import ResponseHandlerOption
 from msgraph.graph_service_client import GraphServiceClient
 
 from sync.adapters.transport import MAXIMUM_ATTEMPTS, Answer, Transport
-from sync.core.errors import SyncError
+from sync.core.errors import InvalidPayload, SyncError
 
 PREFER = 'IdType="ImmutableId", outlook.timezone="UTC"'
 
@@ -42,8 +43,12 @@ class GraphSender:
         attempts: int = MAXIMUM_ATTEMPTS,
         is_repeatable: bool = True,
     ) -> Answer:
-        """The successful answer. An error about a mailbox carries its id; for the rest see `Transport.call`."""
+        """The successful answer. An error about a mailbox carries its id; for the rest see `Transport.call`.
+
+        Raises `InvalidPayload` for a request to another host: the token opens every mailbox of the tenant.
+        """
         send = _sending(self.sdk, request, prefer)
+        _refuse_strangers(operation, request.url, self.sdk.request_adapter.base_url)
         if mailbox_id is None:
             return await self._transport.call(operation, send, attempts=attempts, is_repeatable=is_repeatable)
         lane = self._lanes.setdefault(mailbox_id, Semaphore(REQUESTS_PER_MAILBOX))
@@ -61,6 +66,24 @@ class GraphSender:
 
 def set_json(request: RequestInformation, body: dict[str, Any]) -> None:
     request.set_stream_content(json.dumps(body).encode(), "application/json")
+
+
+def request_for(link: str) -> RequestInformation:
+    """A read of a link that Graph answered."""
+    request = RequestInformation(Method.GET)
+    request.url = link
+    request.headers.try_add("Accept", "application/json")
+    return request
+
+
+def _refuse_strangers(operation: str, address: str, service: str) -> None:
+    """Raise `InvalidPayload` unless `address` is of the service's own scheme, host and port."""
+    try:
+        url, own = httpx.URL(address), httpx.URL(service)
+    except httpx.InvalidURL as error:
+        raise InvalidPayload("Graph answered a link that is no address.", operation=operation) from error
+    if (url.scheme, url.netloc) != (own.scheme, own.netloc):
+        raise InvalidPayload("Graph answered a link to another host.", operation=operation)
 
 
 def _sending(

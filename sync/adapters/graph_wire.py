@@ -86,6 +86,19 @@ def instant_from_wire(text: str) -> datetime:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
 
 
+def instant_to_wire(moment: datetime) -> str:
+    """An aware time as Graph's parameters and `DateTimeOffset` take it."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def objects_from_wire(document: dict[str, Any], name: str = "value") -> list[dict[str, Any]]:
+    """The objects of a collection. Raises `InvalidPayload` when it is none."""
+    items = document.get(name)
+    if not isinstance(items, list):
+        raise InvalidPayload(f'The answer has no "{name}" array.')
+    return [item for item in items if isinstance(item, dict)]
+
+
 def _text(data: dict[str, Any], name: str) -> str:
     value = data[name]
     if not isinstance(value, str) or not value:
@@ -117,6 +130,7 @@ def delta_page_from_wire(data: dict[str, Any]) -> DeltaPage:
     """A page of calendarView delta. An entry that cannot be read is reported and spoils no other."""
     changed: list[tuple[str, str]] = []
     removed: list[str] = []
+    occurrences: list[str] = []
     rejected: list[str] = []
     items = data.get("value")
     next_link, delta_link = data.get("@odata.nextLink"), data.get("@odata.deltaLink")
@@ -127,11 +141,20 @@ def delta_page_from_wire(data: dict[str, Any]) -> DeltaPage:
             event_id = _text(item, "id")
             if "@removed" in item:
                 removed.append(event_id)
-            elif item.get("type") != "occurrence":  # An occurrence is no booking's event, and a series has many.
+            elif item.get("type") == "occurrence":  # It is no booking's event, and a series has many.
+                occurrences.append(event_id)
+            else:
                 changed.append((event_id, item.get("@odata.etag") or ""))
         except (KeyError, TypeError, ValueError) as error:
             rejected.append(f"entry {position} of a delta page cannot be read: {error!r}")
-    return DeltaPage(changed=changed, removed=removed, rejected=rejected, next_link=next_link, delta_link=delta_link)
+    return DeltaPage(
+        changed=changed,
+        removed=removed,
+        rejected=rejected,
+        occurrences=occurrences,
+        next_link=next_link,
+        delta_link=delta_link,
+    )
 
 
 def subscription_from_wire(data: dict[str, Any]) -> Subscription | None:
@@ -170,11 +193,32 @@ def classify_graph_failure(operation: str, answer: Answer, wait_seconds: float |
         return _classify_denial(operation, answer.status, code, message, details)
     if answer.status == 408:
         return ServiceUnavailable("Graph gave up waiting for the request.", **details)
+    if answer.status == 423:
+        return ServiceUnavailable("What the request is about is locked at the moment.", **details)
     if answer.status in (409, 412) or code == "ErrorIrresolvableConflict":
         return _classify_conflict(operation, answer.status, details)
     if operation.startswith("subscription.") and (code == "ValidationError" or "validation request" in message):
         return DoorDidNotAnswer("Our door did not answer Graph's validation request.", **details)
     return Refused(f"Graph refused: {message[:300]}", **details)
+
+
+def delta_link_failure(error: SyncError) -> SyncError:
+    """What it means that a request for a delta link failed with `error`.
+
+    Whatever Graph has against a link, another answer than a full round does not exist, and the codes are many
+    (`InvalidDeltaToken`, `ErrorInvalidSyncStateData`, ...). A mailbox that is not there is another matter.
+    """
+    if error.status not in (400, 404, 410) or isinstance(error, MailboxUnavailable):
+        return error
+    expired = DeltaTokenExpired(
+        "The delta token is no longer valid.",
+        operation=error.operation,
+        status=error.status,
+        code=error.code,
+        request_id=error.request_id,
+    )
+    expired.mailbox_id = error.mailbox_id
+    return expired
 
 
 def _classify_denial(operation: str, status: int, code: str, message: str, details: dict[str, Any]) -> SyncError:

@@ -21,6 +21,10 @@ from sync.service.ports import EventChanges, EventDraft
 logger = logging.getLogger(__name__)
 
 
+STALE_REFUSALS = 2
+"""How many writes at stale etags must be refused before etags are believed to be honoured."""
+
+
 class GraphWriter:
     """The writing half of `EventCalendar`. Built once per process: what it learns about Graph is kept in it."""
 
@@ -28,6 +32,7 @@ class GraphWriter:
         self._sender = sender
         self._honours_etags: bool | None = None
         self._is_probing = False
+        self._stale_refusals = 0
 
     @property
     def guards_writes(self) -> bool:
@@ -37,11 +42,13 @@ class GraphWriter:
         which saves a read for each change of a booking. Where it does not, such a write would overwrite what the
         technician has done since, so nothing is taken for granted.
 
-        The first conditional change that succeeds is written once more at the etag that it has just made stale: 412
-        means honoured, success ignored. That changes nothing in the event but its etag, and nobody is mailed, because
-        an event with attendees is not taken for this. Any other answer leaves the question to the next change, and a
-        412 for an ordinary write tells nothing: Exchange answers so now and then of its own accord. What was learnt
-        stands for the life of the process.
+        A conditional change that succeeds is written once more at the etag that it has just made stale: success means
+        ignored. 412 means honoured when it comes for two such changes, since Exchange answers so now and then of its
+        own accord, likeliest to writes in close succession; between the two a write at the newest etag has succeeded.
+        Writing again changes nothing in the event but its etag, and nobody is mailed, because an event with attendees
+        is not taken for this. Any other answer leaves the question to the next change, and a 412 for an ordinary write
+        tells nothing. What was learnt stands for the life of the process, and of changes only: what becomes of a
+        deletion at a stale etag cannot be tried.
         """
         return self._honours_etags is True
 
@@ -91,7 +98,9 @@ class GraphWriter:
             newest = await self._patch(address, {"showAs": shown["showAs"]}, stale_etag, attempts=1)
         except SyncError as error:
             if isinstance(error, PreconditionFailed) and error.status == 412:
-                self._learn(honours_etags=True)
+                self._stale_refusals += 1
+                if self._stale_refusals == STALE_REFUSALS:
+                    self._learn(honours_etags=True)
             logger.info("After a repeated change: %s", error.reason, extra={"action": "probe"})
             return None
         finally:

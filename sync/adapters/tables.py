@@ -8,12 +8,13 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from http import HTTPStatus
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
-from azure.data.tables import TableEntity, UpdateMode
+from azure.data.tables import TableEntity, TableTransactionError, UpdateMode
 from azure.data.tables.aio import TableClient, TableServiceClient
 
 from sync.adapters.rows import Column, RowKey, columns_from_value, value_from_columns
@@ -70,7 +71,10 @@ class ValueTable[T: "DataclassInstance"]:
                 await self._client.delete_entity(key.partition, key.row)
 
     async def delete_after(self, partition: str, row: str) -> int:
-        """Delete rows of a partition whose row keys come after `row`, a thousand at most; answers how many."""
+        """Delete rows of a partition whose row keys come after `row`, a thousand at most; answers how many.
+
+        Of a hundred rows of which somebody else deletes one meanwhile, all stay: the next time finds them.
+        """
         query, parameters = "PartitionKey eq @partition and RowKey gt @row", {"partition": partition, "row": row}
         async with storage_call(self._subject, DEADLINE_SECONDS):
             try:
@@ -80,11 +84,17 @@ class ValueTable[T: "DataclassInstance"]:
                 rows = [one async for one in await anext(found.by_page())]
             except (StopAsyncIteration, ResourceNotFoundError):
                 return 0
+        deleted = 0
         for batch in batched(rows, ROWS_PER_TRANSACTION, strict=False):
             async with storage_call(self._subject, DEADLINE_SECONDS):
-                with suppress(ResourceNotFoundError):  # Somebody else prunes, too: the next time finds the rest.
+                try:
                     await self._client.submit_transaction([("delete", one) for one in batch])
-        return len(rows)
+                except (TableTransactionError, ResourceNotFoundError) as error:
+                    if error.status_code != HTTPStatus.NOT_FOUND:
+                        raise
+                else:
+                    deleted += len(batch)
+        return deleted
 
     async def list_values(self, *, rows_per_page: int = 1000, after: str = "", **equal: str | None) -> AsyncIterator[T]:
         """Values whose columns equal what is given (None: any), by key; the next page is read when it is asked for.

@@ -5,6 +5,7 @@ import asyncio
 
 from sync import bootstrap
 from sync.commands.console import Console, bar, console_for, roughly
+from sync.commands.noting import note_command
 from sync.commands.printing import as_text
 from sync.core.mailboxes import Backfill
 from sync.core.work import BOOKING_CHANGES_QUEUE
@@ -13,6 +14,7 @@ from sync.service.backfilling import Drain, QueueLength, Walk, find_unfinished, 
 
 async def backfill(options: argparse.Namespace, shop: bootstrap.Workshop) -> int:
     console = console_for(options)
+    await note_command("backfill --restart" if options.restart else "backfill", shop.ports)
     return await run_backfill(shop, console, changes_waiting, restarts=options.restart, waits=options.wait)
 
 

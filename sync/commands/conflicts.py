@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 from sync import bootstrap
 from sync.commands.console import Console, console_for
+from sync.commands.noting import note_command
 from sync.commands.printing import as_text, nothing, print_item
 from sync.core.conflicts import Conflict, Side, Taking
 from sync.service.conflicts import NotTaken, list_conflicts, take_other_side
@@ -49,6 +50,8 @@ async def take(conflict_id: str, options: argparse.Namespace, shop: bootstrap.Wo
     if not (options.yes or console.is_confirmed(CONFIRMATION)):
         print("Not confirmed: nothing was changed. (--yes does without asking.)", file=sys.stderr)
         return 2
+    typed = f"conflicts --take {conflict_id}"
+    await note_command(typed, shop.ports, mailbox_id=conflict.mailbox_id, booking_id=conflict.booking_id)
     try:
         taking = await take_other_side(conflict_id, shop.ports, shop.rules)
     except NotTaken as refusal:

@@ -23,18 +23,20 @@ async def letters(options: argparse.Namespace, shop: bootstrap.Workshop) -> int:
 
 
 async def journal(options: argparse.Namespace, shop: bootstrap.Workshop) -> int:
-    """What happened in a mailbox; without one, to a booking, as far as it is known where that is."""
+    """What happened in a mailbox; without one, to a booking, in whosever calendar it was."""
     if options.mailbox is None and options.booking is None:
         print("Whose story? Name a mailbox, or a booking by --booking.", file=sys.stderr)
         return 2
     entries = await _newest_entries(options, shop.ports)
     for entry in entries:
         moved = f" {entry.before} -> {entry.after}" if entry.after else ""
+        where = "" if options.mailbox else f"  mailbox {entry.mailbox_id}"
+        came = f", before of {entry.former_mailbox_id}" if entry.former_mailbox_id else ""
         text = f"{as_text(entry.at)}  {entry.action} ({entry.reason}){moved}  booking {entry.booking_id or '-'}"
-        print_item(options, asdict(entry), f"{text}  calls {entry.calls}  [{entry.correlation_id}]")
+        print_item(options, asdict(entry), f"{text}{where}{came}  calls {entry.calls}  [{entry.correlation_id}]")
     if entries:
         return 0
-    hint = "" if options.mailbox else " Of a booking that is gone, or was another technician's, name the mailbox, too."
+    hint = "" if options.mailbox else " Of a booking that is gone, name the mailbox, too."
     return nothing(f"The journal has no such entries.{hint}")
 
 

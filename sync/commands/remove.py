@@ -7,11 +7,13 @@ from urllib.parse import urlsplit
 
 from sync import bootstrap
 from sync.commands.console import Console, bar, console_for
+from sync.commands.noting import note_command
 from sync.commands.planning import as_data, show_plan
 from sync.commands.printing import nothing
 from sync.commands.setup import wanted_of
 from sync.core.errors import PermanentError
-from sync.core.registration import INTAKE, Part, PlanEntry, kept_parts, plan_removal
+from sync.core.registration import INTAKE, Part, PlanEntry
+from sync.core.registration_plan import kept_parts, plan_removal
 from sync.service.installing import Environment, carry_out
 from sync.service.withdrawing import Withdrawal, end_subscriptions, forget_rounds, is_kept, remove_events
 
@@ -73,6 +75,7 @@ class Removal:
         if not (is_confirmed or self._console.is_confirmed(host)):
             self._console.say("Not confirmed: nothing was changed.")
             return 2
+        await note_command(f"remove --events {'remove' if self._removes_events else 'leave'}", self._shop.ports)
         try:
             return await self._carry_out(plan)
         except asyncio.CancelledError:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sync import bootstrap
 from sync.commands.backfill import changes_waiting, run_backfill
 from sync.commands.console import Console, console_for
+from sync.commands.noting import note_command
 from sync.commands.planning import as_data, show_plan
 from sync.core.answer_table import ANSWER_PARTS
 from sync.core.errors import SyncError, TransientError
@@ -43,6 +44,7 @@ async def setup(options: argparse.Namespace, shop: bootstrap.Workshop) -> int:
     )
     if code or options.dry_run or not options.backfill or not await is_called_for(shop.ports):
         return code
+    await note_command("setup's backfill", shop.ports)
     console.say("\nBackfill: the app looks at every booking of the window.")
     return await run_backfill(shop, console, changes_waiting, restarts=False, waits=options.wait)
 

@@ -161,8 +161,10 @@ def _decide_named(
     if event is UNREAD:
         return ReadEvent(named)
     if not isinstance(event, Event):
+        if policy.keeps(booking.span, delivery.decided_at):
+            return LeaveAlone(Reason.PAST_EVENT)
         if delivery.was_removed and booking.phase in policy.cancellable:
-            # It went while the booking's status was none to cancel from, and the visit has been opened again since.
+            # It went while the visit was over, or in a status to cancel nothing from, and is planned anew since.
             again = Reason.EDIT_BEATS_DELETION
             return _take_place(delivery, booking, generation, again, leftover, must_look=True)
         # A named event that is absent may have been deleted: a full round of the calendar finds that out.
@@ -227,7 +229,7 @@ def _decide_linked(delivery: Delivery, booking: Booking, link: Link, policy: Pol
     if event is UNREAD:
         return _decide_unread(delivery, booking, link, fields, is_moved=is_moved)
     if not isinstance(event, Event) or event.is_cancelled:
-        return _decide_vanished(delivery, booking, link, is_moved=is_moved)
+        return _decide_vanished(delivery, booking, link, policy, is_moved=is_moved)
     if (why := _why_incomparable(event)) is not None:
         return LeaveAlone(why)
     return _decide_compared(delivery, booking, event, link, fields, policy)
@@ -274,11 +276,14 @@ def _decide_compared(
     return RewriteEvent(event.etag, booking.span, delivery.content, fields, reason, lacks_mark, loser)
 
 
-def _decide_vanished(delivery: Delivery, booking: Booking, link: Link, *, is_moved: bool) -> Decision:
+def _decide_vanished(delivery: Delivery, booking: Booking, link: Link, policy: Policy, *, is_moved: bool) -> Decision:
     """The event that we hold is not there any more.
 
     A move beats a deletion, and what we removed ourselves nobody has deleted; else whoever deleted it will be heard.
+    A visit that is over gets no new event.
     """
+    if policy.keeps(booking.span, delivery.decided_at):
+        return LeaveAlone(Reason.PAST_EVENT)
     if booking.phase in OVER or not (is_moved or delivery.was_removed):
         return LeaveAlone(Reason.GONE_UNREPORTED)
     if (step := remove_leftover(delivery)) is not None:

@@ -1,7 +1,8 @@
 """Taking a booking's event out of a calendar, and which ones stay. Pure.
 
 It is enough that we hold the event (a link, the booking's columns, or our mark on an event that somebody came across):
-that it was changed or moved in Outlook does not save it, so that no orphan is left.
+that it was changed or moved in Outlook does not save it, so that no orphan is left. But it is read before it goes: what
+has become a series is its owner's, and whether Graph honours an etag when it deletes cannot be tried.
 """
 
 from sync.core.actions import Reason
@@ -18,8 +19,7 @@ def remove_held(
     event, booking, undelivered = delivery.event, delivery.booking, UNDELIVERED.get(reason, "")
     clears = booking.etag if isinstance(booking, Booking) and _may_clear(booking, held, undelivered) else None
     if event is UNREAD:
-        etag = _etag_to_remove_at(delivery, policy)
-        return RemoveEvent(held, etag, reason, clears, undelivered) if etag else ReadEvent(held)
+        return ReadEvent(held)
     if not isinstance(event, Event):
         return ForgetEvent(held, reason, clears, undelivered, is_gone=True)
     if (why := _why_it_stays(event, delivery, policy)) is not None:
@@ -34,23 +34,13 @@ def _may_clear(booking: Booking, held: EventAddress, undelivered: str) -> bool:
     return booking.names(*held) or named_event(booking) is None
 
 
-def _etag_to_remove_at(delivery: Delivery, policy: Policy) -> str:
-    """The etag at which the linked event can be removed without a look; empty when it must be read first."""
-    link = delivery.link
-    if link is None or not delivery.is_guarded:
-        return ""
-    may_stay = policy.keeps_past_events and link.agreed.end_at <= delivery.decided_at
-    return "" if may_stay else link.event_etag
-
-
 def _why_it_stays(event: Event, delivery: Delivery, policy: Policy) -> Reason | None:
     if event.type != SINGLE_INSTANCE:
         return Reason.SERIES
     if delivery.link is None and event.booking_id != delivery.booking_id:
         # Only a hint or the booking's columns name it: then it must say itself that it is the booking's.
         return Reason.NOT_OURS
-    is_past = event.span.end_at <= delivery.decided_at
-    return Reason.PAST_EVENT if is_past and policy.keeps_past_events else None
+    return Reason.PAST_EVENT if policy.keeps(event.span, delivery.decided_at) else None
 
 
 def remove_leftover(delivery: Delivery) -> DeliveryReading | DeliveryStep | None:
@@ -58,7 +48,7 @@ def remove_leftover(delivery: Delivery) -> DeliveryReading | DeliveryStep | None
     link = delivery.link
     if link is None or link.leftover is None:
         return None
-    return _remove_elsewhere(delivery, link.leftover, link.leftover_etag if delivery.is_guarded else "")
+    return _remove_elsewhere(delivery, link.leftover)
 
 
 def remove_stray(delivery: Delivery, booking: Booking) -> DeliveryReading | DeliveryStep | None:
@@ -68,17 +58,17 @@ def remove_stray(delivery: Delivery, booking: Booking) -> DeliveryReading | Deli
         return None
     if link is not None and hint in (link.address, link.leftover):
         return None
-    return _remove_elsewhere(delivery, hint, "")
+    return _remove_elsewhere(delivery, hint)
 
 
-def _remove_elsewhere(delivery: Delivery, address: EventAddress, etag: str) -> DeliveryReading | DeliveryStep:
+def _remove_elsewhere(delivery: Delivery, address: EventAddress) -> DeliveryReading | DeliveryStep:
     """Take an event out of a calendar where its booking does not belong any more, past or not: the visit is another's.
 
-    At `etag` without a look, unless that is empty. One that was made into a series is its owner's by now.
+    One that was made into a series is its owner's by now.
     """
     event = delivery.elsewhere
     if event is UNREAD:
-        return RemoveEvent(address, etag, Reason.LEFTOVER) if etag else ReadEvent(address, is_elsewhere=True)
+        return ReadEvent(address, is_elsewhere=True)
     if not isinstance(event, Event):
         return ForgetEvent(address, Reason.LEFTOVER, is_gone=True)
     if event.type != SINGLE_INSTANCE:

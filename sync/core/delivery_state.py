@@ -36,7 +36,7 @@ class Delivery:
     `is_new`: nobody can have made an event yet. `is_unfinished`: an earlier run began and nobody knows how far it came;
     it was about to make an event in the mailbox `begun_in`, and `made` is the one that is there. `was_removed`: we
     removed the event, or were about to. `is_synced`: the technician's mailbox is one of ours; `quarantine` is why it is
-    set aside, if it is. `is_guarded`: Graph honours an event's etag.
+    set aside, if it is. `is_guarded`: Graph honours an event's etag when it is changed.
     """
 
     booking_id: str

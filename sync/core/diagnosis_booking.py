@@ -13,6 +13,7 @@ from sync.core.diagnosis_booking_rules import findings_about
 from sync.core.diagnosis_booking_words import Words, words_of
 from sync.core.diagnosis_booking_work import holding_breaker, newest_letter, wait_of, waiting_entry
 from sync.core.rules import Rules
+from sync.core.sides import Booking
 
 
 def explain_booking(facts: BookingFacts, rules: Rules) -> Diagnosis:
@@ -20,12 +21,19 @@ def explain_booking(facts: BookingFacts, rules: Rules) -> Diagnosis:
     findings = findings_about(facts, rules)
     words = _words(facts, rules)
     return Diagnosis(
-        subject=f"booking {facts.booking_id}",
+        subject=_subject(facts),
         verdict=f"{words.verdict}{_also(findings, words)}",
         next_step=words.next_step,
         findings=findings,
         is_found=None if isinstance(facts.booking, Unread) else facts.booking is not None,
     )
+
+
+def _subject(facts: BookingFacts) -> str:
+    """The booking, and the number by which people know its work."""
+    order = facts.booking.work_order if isinstance(facts.booking, Booking) else None
+    number = f" of work order {order.number}" if order is not None and order.number else ""
+    return f"booking {facts.booking_id}{number}"
 
 
 def _also(findings: tuple[Finding, ...], words: Words) -> str:

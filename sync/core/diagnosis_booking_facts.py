@@ -78,7 +78,7 @@ def delivery_of(facts: BookingFacts, rules: Rules) -> Delivery | None:
         event=_event_state(facts.event) if facts.address else UNREAD,
         found=_event_state(facts.marked),
         is_reported_deleted=booking is None,
-        is_synced=booking is None or is_chosen(booking.mailbox_id, rules),
+        is_synced=booking is None or not rules.leaves_out(booking.mailbox_id),
         quarantine=quarantine.kind if quarantine else None,
     )
 
@@ -87,11 +87,6 @@ def _event_state(event: Fact[Event | None]) -> Event | ReadState:
     if isinstance(event, Unread):
         return UNREAD
     return event or ABSENT
-
-
-def is_chosen(mailbox_id: str | None, rules: Rules) -> bool:
-    """Whether a mailbox is among those that are kept in sync."""
-    return not rules.mailboxes or mailbox_id in rules.mailboxes
 
 
 def foresee(facts: BookingFacts, rules: Rules) -> Decision | None:
@@ -117,8 +112,10 @@ def why_none_is_due(facts: BookingFacts, rules: Rules) -> Reason | None:
         return None
     if not isinstance(delivery.booking, Booking):
         return Reason.BOOKING_ABSENT
+    was_tidied_up = delivery.event is ABSENT and rules.policy.keeps(delivery.booking.span, facts.asked_at)
     return (
         why_no_event(delivery.booking, rules.policy)
         or why_untouched(delivery, delivery.booking)
+        or (Reason.PAST_EVENT if was_tidied_up else None)
         or why_no_new_event(delivery, delivery.booking)
     )

@@ -10,7 +10,7 @@ from sync.core.actions import Reason
 from sync.core.content import changed_fields, render
 from sync.core.delivery_state import OVER, UNDELIVERED
 from sync.core.diagnosis import Finding, Question, Unread, moment_text, span_text
-from sync.core.diagnosis_booking_facts import BookingFacts, Rule, is_chosen, why_none_is_due
+from sync.core.diagnosis_booking_facts import BookingFacts, Rule, why_none_is_due
 from sync.core.diagnosis_booking_work import RULES_OF_WORK
 from sync.core.mailboxes import Quarantine, QuarantineKind, SubscriptionStanding
 from sync.core.reconcile import OnCancellation
@@ -66,7 +66,7 @@ def _is_chosen(facts: BookingFacts, rules: Rules) -> Finding | None:
     asked, booking = Question("mailboxes", "The technician's mailbox is kept in sync"), facts.booking
     if not isinstance(booking, Booking) or booking.mailbox_id is None:
         return None
-    if is_chosen(booking.mailbox_id, rules):
+    if not rules.leaves_out(booking.mailbox_id):
         seen = "MAILBOXES lists it" if rules.mailboxes else "MAILBOXES is empty: every user's"
         return asked.passed(seen, "The app works in it.")
     mend = f"Add {booking.mailbox_id} to MAILBOXES, or empty that setting to keep every technician in sync."
@@ -145,7 +145,15 @@ def _event_is_there(facts: BookingFacts, rules: Rules) -> Finding | None:
         return asked.failed(f"another one: {_event_text(facts.marked)}", meaning, mend)
     if facts.address is None:
         return asked.unknown(facts.marked) if isinstance(facts.marked, Unread) else None
+    return _event_missing(facts, rules)
+
+
+def _event_missing(facts: BookingFacts, rules: Rules) -> Finding:
+    asked = Question("event", _EVENT_IS_THERE)
     seen = "among the deleted items" if facts.is_among_deleted else "not there"
+    if why_none_is_due(facts, rules) is Reason.PAST_EVENT:
+        meaning = "It was deleted. The visit is over, so that says nothing about the booking (KEEP_PAST_EVENTS)."
+        return asked.failed(seen, meaning, "Nothing. Planned anew in Dynamics, the visit gets a new event.")
     meaning = "Somebody has deleted it. The next full round of the calendar reports that, and the booking follows."
     mend = "If that was a mistake, move the booking in Dynamics: an edit beats a deletion, and makes a new event."
     return asked.failed(seen, meaning, mend)
@@ -233,7 +241,7 @@ def _is_ours_alone(facts: BookingFacts, rules: Rules) -> Finding | None:
 
 def _is_worked_in(facts: BookingFacts, rules: Rules) -> bool:
     """Whether it is a mailbox to work in, and not set aside: else it has neither subscription nor cursor."""
-    is_wanted = facts.mailbox_id is not None and is_chosen(facts.mailbox_id, rules)
+    is_wanted = facts.mailbox_id is not None and not rules.leaves_out(facts.mailbox_id)
     return is_wanted and not isinstance(facts.quarantine, Quarantine)
 
 

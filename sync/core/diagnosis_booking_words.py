@@ -149,7 +149,7 @@ def _outside_window(booking: Booking, facts: BookingFacts, rules: Rules) -> Word
 def _gone(booking: Booking, rules: Rules) -> Words:
     """The event is; what becomes of the booking is a matter of its phase and of a setting."""
     if booking.phase not in rules.policy.cancellable:
-        ending = f"loses the event's id, and stays {booking.phase}"
+        ending = f"stays {booking.phase}"
     else:
         ending = "is deleted" if rules.policy.on_deletion is OnDeletion.DELETE else "is cancelled"
     return Words(
@@ -171,6 +171,7 @@ _RULES_OF: dict[Reason, tuple[str, ...]] = {
     Reason.UNREACHABLE: ("quarantine", "agreement", "event", "link"),
     Reason.MICROSOFT_SYNC: ("microsoft-sync", "agreement", "event", "link"),
     Reason.GONE_UNREPORTED: ("booking", "event", "link", "agreement"),
+    Reason.PAST_EVENT: ("event", "link", "agreement"),
     Reason.SERIES: ("agreement",),
     Reason.ALL_DAY: ("agreement",),
 }
@@ -213,6 +214,10 @@ _WORDS_OF: dict[Reason, tuple[str, str]] = {
     Reason.GONE_UNREPORTED: (
         "The booking is not in Dynamics any more, which has not been reported yet.",
         "The next sweep of the bookings reports it, and then its event is removed.",
+    ),
+    Reason.PAST_EVENT: (
+        "The visit is over, and its event is not in the technician's calendar any more: the booking stays as it is.",
+        "Nothing. Planned anew in Dynamics, the visit gets a new event.",
     ),
     Reason.SERIES: (
         "The event was made into a series in Outlook, which has no single time: the booking keeps its own.",

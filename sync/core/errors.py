@@ -11,14 +11,16 @@ SyncError
 │  ├─ Busy                 another worker is at the same event
 │  ├─ StaleRead            the service showed an older state than it had promised
 │  └─ UnknownAsYet         the service does not show yet what we have just made
-├─ DeltaTokenExpired       410 on delta: full round of that calendar
+├─ DeltaTokenExpired       410, or a delta link that is refused otherwise: full round of that calendar
 ├─ MailboxUnavailable      the mailbox is quarantined with its reason; nothing is cancelled
 └─ PermanentError          retrying cannot help: straight to the dead letters, with reason and mend
    ├─ NotFound             for a direct read; the service turns it into "gone"
    ├─ AlreadyExists        409 on create: adopt what is there
-   ├─ AccessDenied         401 or 403 that is not about one mailbox: every item will follow
+   ├─ AccessDenied         401 or 403 that is not about one mailbox: every item will follow, so they wait like in an
+   │                       outage, until a person has mended it; after a day, to the dead letters
    ├─ Refused              the other side understood and said no (a plug-in, a validation)
    ├─ InvalidPayload       the other side sent what we cannot read
+   ├─ EndlessRound         Graph does not bring a calendar's round to its end
    └─ BreakerHeld          too many deletions in one mailbox: held until a person looks
 
 An error carries operation, status, service code and request id; never a body, a subject or a token.
@@ -146,7 +148,9 @@ class AlreadyExists(PermanentError):
 class AccessDenied(PermanentError):
     """The app's identity may not do this, for any item."""
 
-    mend = "Check the app's permissions (docs/deploy.md), then replay the class."
+    mend = (
+        "Check the app's permissions (docs/deploy.md). Items wait a day for them; replay what was given up after that."
+    )
 
 
 class Refused(PermanentError):
@@ -159,6 +163,15 @@ class InvalidPayload(PermanentError):
     """A body that does not have the documented shape."""
 
     mend = "Report it with the journal row: the service answered outside its documentation."
+
+
+class EndlessRound(PermanentError):
+    """Graph does not bring a round over a calendar to its end: pages repeat, or it refuses the links that it gave."""
+
+    mend = (
+        "Every sweep tries again by itself, and notifications carry the mailbox's changes meanwhile. If it lasts for"
+        " days, report it to Microsoft; it is known of calendars with many series. Replay the letter when it is over."
+    )
 
 
 class BreakerHeld(PermanentError):

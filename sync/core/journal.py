@@ -16,6 +16,7 @@ class JournalEntry:
     No subject, body, address, token or client state ever stands here. `calls` counts by operation, such as
     `{"event.create": 1, "bookableresourcebookings.get": 1}`. `about` is what the item itself was about, by ids, and
     `deferrals` how often it had been put back before: by them an item that waits is found, and known to have ended.
+    `former_mailbox_id` is where the booking's story was told until then, when the item found it with somebody else.
     """
 
     mailbox_id: str
@@ -33,6 +34,7 @@ class JournalEntry:
     after: str = ""
     about: str = ""
     deferrals: int = 0
+    former_mailbox_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,8 +16,8 @@ class Link:
     `is_named` once the booking names the event: before, somebody else may still be quicker, unless the booking's
     columns say what they said when the event was made (`named_before`). `written` are the digests of what the event was
     last given by us, by field (see `sync.core.content`). `generation` rises when the booking gets another event;
-    `leftover` is the one it had before, last seen at `leftover_etag`, while that is still to be removed. `version` is
-    the store's own etag, None for a link that was never saved.
+    `leftover` is the one it had before, while that is still to be removed. `version` is the store's own etag, None for
+    a link that was never saved.
     """
 
     booking_id: str
@@ -31,7 +31,6 @@ class Link:
     named_before: str | None = None
     written: Mapping[str, str] = field(default_factory=dict)
     leftover: EventAddress | None = None
-    leftover_etag: str = ""
     generation: int = 1
     version: str | None = None
 
@@ -87,6 +86,7 @@ class KnownEvent:
 class KnownBooking:
     """Our memory of one booking, and the lease by which one worker at a time brings it to Outlook.
 
+    `mailbox_id` is the technician's, or that of the last who had one: the journal told the booking's story there.
     `read_at` is when the last completed read began. `etags` are the latest states that we read or wrote, `fingerprint`
     that of the last one. `is_unfinished` from the moment a worker begins until one is done: what an earlier worker did
     is then not known, and must be looked for before anything is created.

@@ -10,6 +10,7 @@ it carries the newer timestamp. Start and end are one field, because half of a m
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum, StrEnum
 from typing import Literal
 
@@ -34,7 +35,7 @@ from sync.core.actions import (
     UpdateEvent,
 )
 from sync.core.memory import Link, Standing
-from sync.core.sides import SINGLE_INSTANCE, Booking, BookingPhase, Event, EventAddress, event_hash
+from sync.core.sides import SINGLE_INSTANCE, Booking, BookingPhase, Event, EventAddress, TimeSpan, event_hash
 
 
 class ReadState(Enum):
@@ -81,8 +82,8 @@ class OnCancellation(StrEnum):
 class Policy:
     """The customer's choices.
 
-    `cancellable` names the phases in which a deletion in Outlook may end a booking. `keeps_past_events`: an event that
-    is over stays in the calendar whatever becomes of its booking.
+    `cancellable` names the phases in which a deletion in Outlook may end a booking. `keeps_past_events`: when a visit
+    is over, neither side goes because the other does.
     """
 
     conflict_winner: Winner = Winner.DYNAMICS
@@ -96,10 +97,14 @@ class Policy:
         """Whether such bookings get events."""
         return self.scope is Scope.ANY or booking.work_order is not None
 
+    def keeps(self, span: TimeSpan, now: datetime) -> bool:
+        """Whether a visit at `span` is over, and what there is of it is to stay."""
+        return self.keeps_past_events and span.end_at <= now
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """What is known of an event and its booking while an item is handled.
+    """What is known of an event and its booking while an item is handled, at `decided_at`.
 
     `event` is ABSENT when Graph answered that it does not exist. `is_located` says whether an event that was reported
     removed, and can still be read, lies in a calendar. `twin` is another event of the mailbox that carries the same
@@ -109,6 +114,7 @@ class Pair:
     mailbox_id: str
     event_id: str
     event: Event | Literal[ReadState.ABSENT]
+    decided_at: datetime
     standing: Standing = Standing.UNKNOWN
     is_reported_removed: bool = False
     was_looked_at_again: bool = False
@@ -295,6 +301,9 @@ def _end_booking(pair: Pair, booking: Booking, policy: Policy, reason: Reason) -
     """The event is gone for certain, and nothing took its place."""
     if booking.phase not in policy.cancellable:
         return EndEvent(Reason.STATUS_NOT_CANCELLABLE)
+    if policy.keeps(booking.span, pair.decided_at):
+        # Tidied up or archived. The booking goes on naming the event, so that it is not taken for one without.
+        return EndEvent(Reason.PAST_EVENT)
     link = _own_link(pair)
     if link is not None and booking.span != link.agreed:
         # An edit beats a deletion: whoever moved the booking did not know of the deletion.

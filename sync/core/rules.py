@@ -26,3 +26,7 @@ class Rules:
     mailboxes: tuple[str, ...] = ()
     allows_microsoft_sync: bool = False
     reads_answers: bool = False
+
+    def leaves_out(self, mailbox_id: str | None) -> bool:
+        """Whether the customer lists mailboxes, and not this one."""
+        return bool(self.mailboxes) and mailbox_id not in self.mailboxes

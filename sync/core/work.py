@@ -28,6 +28,10 @@ def _texts(value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _moment(value: Any) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(value)
+
+
 _KINDS: dict[str, type[WorkItem]] = {
     "event": EventChange,
     "booking": BookingChange,
@@ -43,6 +47,7 @@ _QUEUES: dict[type[WorkItem], str] = {
 QUEUES = (EVENT_CHANGES_QUEUE, BOOKING_CHANGES_QUEUE, MAILBOX_TASKS_QUEUE)
 _READERS: dict[str, Callable[[Any], Any]] = {
     "received_at": datetime.fromisoformat,
+    "waiting_since": _moment,
     "source": Source,
     "job": MailboxJob,
     "etags": _texts,
@@ -59,6 +64,7 @@ def item_to_text(item: WorkItem) -> str:
     kind = next(name for name, kind in _KINDS.items() if kind is type(item))
     values = {name.name: getattr(item, name.name) for name in fields(item)}
     values["received_at"] = item.received_at.isoformat()
+    values["waiting_since"] = item.waiting_since.isoformat() if item.waiting_since else None
     return json.dumps({"v": VERSION, "kind": kind, **values}, separators=(",", ":"))
 
 
@@ -87,7 +93,7 @@ def _check(item: WorkItem) -> None:
             raise ValueError(f"{field.name} has the wrong type")
         if field.name in ("etag", "fingerprint", "event_hash") and not isinstance(value, str | None):
             raise ValueError(f"{field.name} has the wrong type")
-    if item.received_at.tzinfo is None:
+    if any(moment.tzinfo is None for moment in (item.received_at, item.waiting_since) if moment):
         raise ValueError("a time has no zone")
 
 

@@ -18,7 +18,8 @@ class EventChange:
     """Work item: something may have changed in one event. Ids only; content is always read.
 
     `etags` are those of the notifications it stands for. `is_removed` when one of them, or a delta round, said so.
-    `correlation_id` runs through journal and logs, and stays the same however often the item is delayed.
+    `correlation_id` runs through journal and logs, and stays the same however often the item is delayed: `deferrals`
+    times by now, the first time at `waiting_since` (aware UTC). Both are the same in every kind of item.
     """
 
     mailbox_id: str
@@ -29,6 +30,7 @@ class EventChange:
     etags: tuple[str, ...] = ()
     is_removed: bool = False
     deferrals: int = 0
+    waiting_since: datetime | None = None
     rechecks: int = 0
 
 
@@ -55,6 +57,7 @@ class BookingChange:
     event_hash: str | None = None
     resource_id: str | None = None
     deferrals: int = 0
+    waiting_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +69,7 @@ class WorkOrderChange:
     correlation_id: str
     source: Source = Source.PUSH
     deferrals: int = 0
+    waiting_since: datetime | None = None
 
 
 class MailboxJob(StrEnum):
@@ -88,6 +92,7 @@ class MailboxTask:
     subscription_id: str | None = None
     is_full: bool = False
     deferrals: int = 0
+    waiting_since: datetime | None = None
 
 
 WorkItem = EventChange | BookingChange | WorkOrderChange | MailboxTask

@@ -113,7 +113,7 @@ ACTIONS: dict[str, Action] = {
         question="Resync this mailbox?",
         effect=(
             "Every visit of the window is read on both sides and compared. What differs is brought to agreement by the "
-            "same rules as always; no mail is sent."
+            "same rules as always. No mail is sent, but for a visit that changes and to which somebody was invited."
         ),
         perform=_resync,
         is_of_mailbox=True,

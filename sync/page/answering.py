@@ -150,7 +150,7 @@ def _mailbox_ids(data: object) -> Iterator[str]:
     """Every id in a view's data that stands under the name of one."""
     if isinstance(data, Mapping):
         for name, value in data.items():
-            if name in ("mailbox_id", "mailbox_ids", "people"):
+            if name in ("mailbox_id", "mailbox_ids", "former_mailbox_id", "people"):
                 yield from (one for one in _texts(value) if _GUID.fullmatch(one))
             else:
                 yield from _mailbox_ids(value)
@@ -273,8 +273,10 @@ async def _order(request: PageRequest, desk: Desk, site: Site) -> PageReply:
         return _refused("Its confirmation is missing, was for something else, or is older than ten minutes.")
     who = _who(request)
     logger.info("%s ordered: %s %s", who, name, subject, extra={"action": "ordered", "order": name})
-    mailbox_id = subject if action.is_of_mailbox else ""
-    await note_order(f"{name} {subject}", who, desk.ports, mailbox_id=mailbox_id)
+    mailbox_id, booking_id = subject if action.is_of_mailbox else "", None
+    if name == "take" and (conflict := await desk.ports.journal.find_conflict(subject)):
+        mailbox_id, booking_id = conflict.mailbox_id, conflict.booking_id
+    await note_order(f"{name} {subject}", who, desk.ports, mailbox_id=mailbox_id, booking_id=booking_id)
     result = await action.perform(subject, desk.ports, desk.rules)
     await desk.ports.state.delete_census()  # The overview shall count what is left.
     title = "Done" if result.is_done else "Nothing to do"

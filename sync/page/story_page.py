@@ -4,6 +4,7 @@ from markupsafe import Markup
 
 from sync.core.diagnosis import Diagnosis, Result
 from sync.core.journal import JournalEntry
+from sync.core.mailboxes import BOOKINGS
 from sync.page.html import Site, lines, notice, order, story_link
 from sync.page.lists import mailbox_link, span_words
 from sync.page.markup import NOTHING, code, joined, length, moment, section, table, tag
@@ -60,6 +61,7 @@ def _diagnosis(diagnosis: Diagnosis) -> Markup:
     return section(
         "diagnosis",
         "Diagnosis",
+        tag("p", diagnosis.subject, class_="quiet"),
         tag("p", tag("strong", diagnosis.verdict)),
         tag("p", diagnosis.next_step),
         table("What the verdict rests on", ("Rule", "Result", "Seen", "What it means"), rows),
@@ -76,18 +78,22 @@ def _entries(story: Story, site: Site) -> Markup:
 
 
 def _entry_row(entry: JournalEntry, story: Story, site: Site) -> tuple[object, ...]:
-    """On a mailbox's page each entry leads to its own item's story."""
-    done = lines(tag("strong", entry.action), entry.reason) if entry.reason else tag("strong", entry.action)
+    """On a mailbox's page each entry leads to its own item's story, on a booking's to whose calendar it was in."""
+    done = [tag("strong", entry.action), *filter(None, [entry.reason])]
+    if entry.former_mailbox_id:
+        done.append(joined(["came from ", mailbox_link(entry.former_mailbox_id, site)]))
     calls = ", ".join(f"{name} {count}" for name, count in entry.calls.items())
     came: object = entry.source
     if story.subject is Subject.MAILBOX and entry.booking_id:
         came = lines(entry.source, story_link(site, "its booking", entry.booking_id))
     elif story.subject is Subject.MAILBOX and entry.event_id:
         came = lines(entry.source, story_link(site, "its event", entry.event_id, entry.mailbox_id))
+    elif story.subject is Subject.BOOKING and entry.mailbox_id != BOOKINGS:
+        came = lines(entry.source, mailbox_link(entry.mailbox_id, site))
     return (
         moment(entry.at, site.now),
         came,
-        done,
+        lines(*done),
         f"{entry.before} \N{RIGHTWARDS ARROW} {entry.after}" if entry.after else entry.before,
         lines(
             length(max(0.0, (entry.at - entry.received_at).total_seconds())),

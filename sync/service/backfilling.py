@@ -81,9 +81,9 @@ async def queue_bookings(backfill: Backfill | None, ports: Ports, rules: Rules) 
         page = await ports.bookings.read_bookings(backfill.window, link)
         for reason in page.rejected:
             logger.error("A booking cannot be read: %s", reason, extra={"action": "unreadable"})
-        ours = [one for one in page.bookings if not rules.mailboxes or one.mailbox_id in rules.mailboxes]
+        ours = [one for one in page.bookings if not rules.leaves_out(one.mailbox_id)]
         waiting = [one for one in ours if not await is_done_with(one, ports)]
-        await queue_all([booking_change(one.booking_id, ports, etag=one.etag) for one in waiting], ports)
+        await queue_all([booking_change(one.booking_id, ports) for one in waiting], ports)
         skipped += len(ours) - len(waiting)
         link = page.next_link
         backfill = replace(backfill, next_link=link, queued=backfill.queued + len(waiting))

@@ -37,7 +37,10 @@ _LISTED = 100
 
 _DAY = timedelta(days=1)
 _ENDED_BY_NOW = PATIENCE + HOUR
-"""No item waits longer: it is buried."""
+"""No item is tried for longer: it is buried. A row that was written before that is left of a worker that died."""
+
+_LONGEST_BACKLOG = timedelta(days=30)
+"""For how long an item may have lain on its queue before its first trouble."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +110,7 @@ async def read_board(ports: Ports, gauge: QueueGauge, *, is_fresh: bool = False)
     census, tallies, waiting, queues, quarantines, conflicts = await asyncio.gather(
         find_census(ports, now, is_fresh=is_fresh),
         _all(ports.journal.list_tallies(now - _DAY)),
-        _first(ports.journal.list_waiting(now - _ENDED_BY_NOW), SHOWN),
+        _first(_waiting(ports, now), SHOWN),
         gauge.approximate_lengths(),
         read_quarantines(ports, "", limit=SHOWN),
         read_conflicts(ports, "", limit=SHOWN),
@@ -218,6 +221,12 @@ async def _mailbox_rows(mailbox_ids: Iterable[str], ports: Ports) -> list[Mailbo
 async def _mailbox_row(record: SubscriptionRecord, ports: Ports) -> MailboxRow:
     newest = await ports.journal.find_newest(record.mailbox_id, Source.PUSH)
     return MailboxRow(record=record, last_notified_at=newest.received_at if newest else None)
+
+
+async def _waiting(ports: Ports, now: datetime) -> AsyncIterator[JournalEntry]:
+    async for entry in ports.journal.list_waiting(now - _LONGEST_BACKLOG):
+        if entry.at > now - _ENDED_BY_NOW:
+            yield entry
 
 
 def _delayed_item(entry: JournalEntry) -> WaitingItem:

@@ -11,9 +11,14 @@ PUTS_AT_ONCE = 16
 
 
 async def is_done_with(booking: ListedBooking, ports: Ports) -> bool:
-    """Whether the booking is in a state that was dealt with to the end."""
+    """Whether the booking is in a state that was dealt with to the end.
+
+    A resource that is given another user leads to another mailbox, and no booking of it is changed by that.
+    """
     known = await ports.state.find_known_booking(booking.booking_id)
-    return known is not None and not known.is_unfinished and booking.etag in known.etags
+    if known is None or known.is_unfinished or booking.etag not in known.etags:
+        return False
+    return booking.mailbox_id in (None, known.mailbox_id)
 
 
 async def was_left_unfinished(booking_id: str, ports: Ports) -> bool:

@@ -26,6 +26,7 @@ from sync.core.sides import Booking, TimeSpan
 from sync.core.sweeping import breaker_holds, window_at
 from sync.service.booking_items import booking_change, is_done_with, queue_all
 from sync.service.breaker import clear, hold
+from sync.service.journal_memory import prune_journal
 from sync.service.ports import BookingPage, ListedBooking, Ports
 from sync.service.sweeping import queue_sweeps
 
@@ -47,7 +48,8 @@ that is committed. What is listed twice is compared twice and nothing more.
 class _Round:
     """What the pages of one round said. A booking may be on several; the last word counts.
 
-    `links` are those that there were when the round began, by booking, in a full round only.
+    `links` are those that there were when the round began, by booking, in a full round only. That one lists every
+    booking there ever was, so of it only those with a link are kept.
     """
 
     began_at: datetime
@@ -55,6 +57,16 @@ class _Round:
     listed: dict[str, ListedBooking] = field(default_factory=dict)
     removed: set[str] = field(default_factory=set)
     delta_link: str = ""
+
+    def take_in(self, page: BookingPage) -> None:
+        """Add what a page says."""
+        for booking in page.bookings:
+            if self.links is None or booking.booking_id in self.links:
+                self.listed[booking.booking_id] = booking
+            self.removed.discard(booking.booking_id)
+        for booking_id in page.removed:
+            self.removed.add(booking_id)
+            self.listed.pop(booking_id, None)
 
 
 async def sweep_bookings(ports: Ports, rules: Rules) -> Counter[str]:
@@ -79,6 +91,8 @@ async def sweep_bookings(ports: Ports, rules: Rules) -> Counter[str]:
     if is_full and cursor is not None:
         await queue_sweeps(ports, rules, is_full=True)
     await ports.state.save_booking_cursor(BookingCursor(delta_link=one_round.delta_link, began_at=one_round.began_at))
+    if cursor is None or cursor.began_at.date() != one_round.began_at.date():
+        await prune_journal(BOOKINGS, ports)  # Once a day: nobody needs it more often, and it costs a call.
     logger.info(
         "Swept bookings (%s): %d changed, %d outdated by their work orders, %d gone.",
         "full" if is_full else "delta",
@@ -107,13 +121,8 @@ async def _read_round(cursor: BookingCursor | None, ports: Ports) -> _Round:
 
 async def _read_pages(one_round: _Round, link: str | None, ports: Ports) -> _Round:
     while True:
-        page: BookingPage = await ports.bookings.read_booking_changes(link)
-        for booking in page.bookings:
-            one_round.listed[booking.booking_id] = booking
-            one_round.removed.discard(booking.booking_id)
-        for booking_id in page.removed:
-            one_round.removed.add(booking_id)
-            one_round.listed.pop(booking_id, None)
+        page = await ports.bookings.read_booking_changes(link)
+        one_round.take_in(page)
         for reason in page.rejected:
             logger.error("A booking cannot be read: %s", reason, extra={"action": "unreadable"})
         if page.delta_link is not None:
@@ -127,13 +136,10 @@ async def _read_pages(one_round: _Round, link: str | None, ports: Ports) -> _Rou
 async def _changed(one_round: _Round, window: TimeSpan, ports: Ports) -> list[ListedBooking]:
     """The bookings to look at: linked, or in the window, and not as they were dealt with.
 
-    Of a full round the linked ones only: it lists every booking there ever was, and full rounds of the calendars find
-    those that are to have an event.
+    Of a full round the linked ones only: full rounds of the calendars find those that are to have an event.
     """
 
     async def needs_a_look(booking: ListedBooking) -> bool:
-        if one_round.links is not None and booking.booking_id not in one_round.links:
-            return False
         if await is_done_with(booking, ports):
             return False
         if booking.span.overlaps(window) or one_round.links is not None:

@@ -17,7 +17,8 @@ from sync.core.diagnosis import Fact, Finding, Unread
 from sync.core.doctor_facts import DoorAnswer, Identity, Mailboxes, Registration, Service, Storage
 from sync.core.errors import MailboxUnavailable, SyncError
 from sync.core.reconcile import OnDeletion
-from sync.core.registration import Part, find_conflicts, plan_setup
+from sync.core.registration import Part
+from sync.core.registration_plan import find_conflicts, plan_setup
 from sync.core.rights import APP_TABLES, rights_of_app
 from sync.core.rules import Rules
 from sync.core.sides import TimeSpan

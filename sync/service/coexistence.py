@@ -5,7 +5,7 @@ A mailbox set up for server-side synchronization of appointments gets bookings f
 """
 
 import logging
-from collections.abc import Collection
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -27,23 +27,23 @@ _NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 """Such a mailbox is not probed: it answers. It is taken back when Microsoft's sync has left it."""
 
 
-async def keep_apart(wanted: Collection[str], ports: Ports, rules: Rules) -> None:
+async def keep_apart(wanted: AbstractSet[str], ports: Ports, rules: Rules) -> None:
     """Set aside those `wanted` mailboxes that Microsoft's sync handles, and take back into work those that it left.
 
-    Raises `TransientError`. Without the right to read the mailbox table nothing is changed.
+    One that was left out with MAILBOXES, as `MEND` advises, is not taken back: nobody wants it in work. Raises
+    `TransientError`. Without the right to read the mailbox table nothing is changed.
     """
     try:
         synced = set() if rules.allows_microsoft_sync else {one async for one in ports.bookings.list_microsoft_synced()}
     except AccessDenied as error:
         logger.warning("Microsoft's sync cannot be told: %s", error.reason, extra={"action": "coexistence-unknown"})
         return
-    synced &= set(wanted)
     quarantines = {one.mailbox_id: one async for one in ports.state.list_quarantines()}
-    for mailbox_id in sorted(synced):
+    for mailbox_id in sorted(synced & wanted):
         if (earlier := quarantines.get(mailbox_id)) is None or earlier.kind is QuarantineKind.UNREACHABLE:
             await _set_aside(mailbox_id, earlier, ports)
     for mailbox_id, quarantine in quarantines.items():
-        if quarantine.kind is QuarantineKind.MICROSOFT_SYNC and mailbox_id not in synced:
+        if quarantine.kind is QuarantineKind.MICROSOFT_SYNC and mailbox_id in wanted and mailbox_id not in synced:
             await _take_back(mailbox_id, ports)
 
 

@@ -87,7 +87,7 @@ async def _gather(conflict: Conflict, ports: Ports, rules: Rules) -> Delivery:
         window=window_at(now, rules.window),
         link=link,
         event=event or ABSENT,
-        is_synced=not rules.mailboxes or mailbox_id in rules.mailboxes,
+        is_synced=not rules.leaves_out(mailbox_id),
         quarantine=quarantine.kind if quarantine else None,
     )
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import assert_never
 
 from sync.core.actions import EndEvent, LeaveAlone, Reason, RecordAgreement
-from sync.core.coalescing import Verdict, judge_booking
+from sync.core.coalescing import UNKNOWN_TO_READS, Verdict, judge_booking
 from sync.core.content import render
 from sync.core.delivery import decide_delivery
 from sync.core.delivery_state import Delivery
@@ -25,16 +25,16 @@ from sync.core.delivery_steps import (
     RewriteEvent,
     SearchEvent,
 )
-from sync.core.errors import MailboxUnavailable, NotFound, PreconditionFailed, SyncError
+from sync.core.errors import MailboxUnavailable, NotFound, PreconditionFailed, StaleRead, SyncError
 from sync.core.mailboxes import QuarantineKind
 from sync.core.memory import KnownBooking, Link, newest_etags
 from sync.core.reconcile import ABSENT
 from sync.core.rules import Rules
-from sync.core.sides import Booking, EventAddress, event_hash
+from sync.core.sides import Booking, Event, EventAddress, event_hash
 from sync.core.sweeping import window_at
 from sync.core.work_items import BookingChange
 from sync.service.delivery_work import DeliveryWork, overwriting_of
-from sync.service.leases import give_back_booking, lease_booking
+from sync.service.leases import give_back_booking, known_event, lease_booking
 from sync.service.outcome import Outcome, action_words, log_decision
 from sync.service.overwriting import announce_overwriting
 from sync.service.ports import Ports
@@ -66,8 +66,8 @@ _NOT_COMPARED = (Reason.SERIES, Reason.ALL_DAY)
 async def deliver_booking(item: BookingChange, ports: Ports, rules: Rules) -> Outcome:
     """Handle one booking change.
 
-    Raises `Busy` when another worker is at the booking or its event, and whatever the ports raise. When it raises a
-    `SyncError`, the leases have been given back.
+    Raises `Busy` when another worker is at the booking or its event, `StaleRead` and `UnknownAsYet` when Graph does not
+    know yet what we do, and whatever the ports raise. When it raises a `SyncError`, the leases have been given back.
     """
     now = ports.clock()
     known = await ports.state.find_known_booking(item.booking_id) or KnownBooking(booking_id=item.booking_id)
@@ -107,9 +107,12 @@ class _Run:
         self._rules = rules
         self._is_unfinished = is_unfinished
         self._work = DeliveryWork(known, _holder(item), ports, rules)
+        self._came_from = known.mailbox_id
 
     async def carry_out(self) -> Outcome:
         delivery = await self._gather()
+        if self._came_from is None and delivery.link is not None:
+            self._came_from = delivery.link.mailbox_id
         conflicts = 0
         for _ in range(MAXIMUM_STEPS):
             decision = decide_delivery(delivery, self._rules.policy)
@@ -162,7 +165,7 @@ class _Run:
             is_new=self._item.is_new,
             is_unfinished=self._is_unfinished,
             begun_in=self._work.known.begun_in,
-            is_synced=not self._rules.mailboxes or mailbox_id in self._rules.mailboxes,
+            is_synced=not self._rules.leaves_out(mailbox_id),
             quarantine=quarantine.kind if quarantine else None,
             is_guarded=self._ports.calendar.guards_writes,
         )
@@ -214,6 +217,8 @@ class _Run:
         match reading:
             case ReadEvent():
                 event = await self._work.events.read(reading.address) or ABSENT
+                if isinstance(event, Event):
+                    await self._doubt_age(event)
                 if reading.is_elsewhere:
                     return replace(delivery, elsewhere=event)
                 was_removed = self._work.events.was_removed(reading.address)
@@ -228,6 +233,18 @@ class _Run:
             case _:
                 assert_never(reading)
 
+    async def _doubt_age(self, event: Event) -> None:
+        """Raises `StaleRead` for an event as it was before it was last seen, for as long as reads may be old."""
+        known = await known_event(event.address, self._ports)
+        if known.modified_at is None or known.read_at is None or event.modified_at >= known.modified_at:
+            return
+        if self._ports.clock() - known.read_at < UNKNOWN_TO_READS:
+            raise StaleRead(
+                "Graph answered with an older state than it had shown before.",
+                operation="event.get",
+                retry_after_seconds=UNKNOWN_TO_READS.total_seconds() / 3,
+            )
+
     async def _finish(self, end: DeliveryEnd, delivery: Delivery) -> Outcome:
         """Remember what was learnt, give the leases back, and tell."""
         booking, link = delivery.booking, delivery.link
@@ -241,10 +258,12 @@ class _Run:
         await self._work.events.give_back(alive=link.address if link else None)
         await self._remember(end, delivery)
         told = self._work.first or end
+        mailbox_id = self._mailbox_id(delivery)
         return Outcome(
             action=action_words(type(told)),
             reason=told.reason,
-            mailbox_id=self._mailbox_id(delivery),
+            mailbox_id=mailbox_id,
+            former_mailbox_id=self._came_from if self._came_from != mailbox_id else None,
             event_id=self._event_id(delivery),
             booking_id=self._item.booking_id,
             before=self._work.before,
@@ -266,7 +285,7 @@ class _Run:
         await self._ports.state.save_known_booking(
             replace(
                 self._work.known,
-                mailbox_id=booking.mailbox_id,
+                mailbox_id=booking.mailbox_id or self._work.known.mailbox_id,
                 etags=newest_etags(self._work.known.etags, booking.etag),
                 fingerprint=booking.fingerprint,
                 read_at=self._began_at,

@@ -101,7 +101,6 @@ class DeliveryWork:
             named_before=booking.event_hash or booking.event_id,
             written=step.content.written(),
             leftover=step.leftover,
-            leftover_etag=_leftover_etag(delivery, step.leftover),
             generation=step.generation,
             version=delivery.link.version if delivery.link else None,
         )
@@ -135,7 +134,6 @@ class DeliveryWork:
             is_named=booking.names(*event.address),
             named_before=booking.event_hash or booking.event_id,
             leftover=step.leftover if step.leftover != event.address else None,
-            leftover_etag=_leftover_etag(delivery, step.leftover),
             generation=step.generation,
             version=delivery.link.version if delivery.link else None,
         )
@@ -207,9 +205,3 @@ def overwriting_of(step: DeliveryStep, delivery: Delivery) -> Overwriting | None
             if elsewhere.span != booking.span:
                 return Overwriting(address, Side.DYNAMICS, elsewhere.span, booking.span)
     return None
-
-
-def _leftover_etag(delivery: Delivery, leftover: EventAddress | None) -> str:
-    """The state in which a leftover was seen last, when it is the event that we held until now."""
-    link = delivery.link
-    return link.event_etag if link is not None and link.address == leftover else ""

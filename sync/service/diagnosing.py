@@ -83,8 +83,9 @@ async def gather_booking(booking_id: str, ports: Ports, records: DynamicsRecords
 
 
 def _mailbox_id(booking: Fact[Booking | None], link: Fact[Link | None], known: Fact[KnownBooking | None]) -> str | None:
-    """The technician's mailbox, else the one that we know the booking by."""
-    of_each = [one.mailbox_id for one in (booking, link, known) if isinstance(one, Booking | Link | KnownBooking)]
+    """The technician's mailbox, else the event's; of a booking that cannot be read, the one that we know it by."""
+    asked = (booking, link) if isinstance(booking, Booking) else (link, known)
+    of_each = [one.mailbox_id for one in asked if isinstance(one, Booking | Link | KnownBooking)]
     return next(filter(None, of_each), None)
 
 

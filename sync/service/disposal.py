@@ -15,6 +15,7 @@ from uuid import NAMESPACE_OID, uuid5
 
 from sync.calls import counted_calls
 from sync.core.errors import (
+    AccessDenied,
     Busy,
     InvalidPayload,
     MailboxUnavailable,
@@ -37,7 +38,10 @@ FIRST_DELAY_SECONDS = 15.0
 LONGEST_DELAY_SECONDS = 600.0
 
 PATIENCE = timedelta(hours=24)
-"""An item that still cannot be handled after this is buried with the last error as its reason."""
+"""An item that cannot be handled this long after its first trouble is buried with the last error as its reason.
+
+When it was received does not count: it may have lain on its queue for days, while the settings were refused.
+"""
 
 type Handler = Callable[[WorkItem], Awaitable[Outcome]]
 
@@ -76,6 +80,7 @@ async def handle_message(
         after=outcome.after,
         about=_subject(item),
         deferrals=item.deferrals,
+        former_mailbox_id=outcome.former_mailbox_id,
     )
     _log(entry, dequeue_count)
     if outcome.is_news or item.deferrals:
@@ -116,14 +121,8 @@ async def _attempt(
         return Outcome(
             action="quarantined", reason=error.reason, mailbox_id=mailbox_id, error_class=type(error).__name__
         )
-    except TransientError as error:
-        if ports.clock() - item.received_at > PATIENCE:
-            return await _buried(queue, text, error, item, ports)
-        delay_seconds = await _delay(item, error, ports)
-        if isinstance(error, Busy):
-            return None
-        reason = f"{delay_seconds:.0f} s: {error.reason}"
-        return Outcome(action=DELAYED, reason=reason, mailbox_id=error.mailbox_id, error_class=type(error).__name__)
+    except (TransientError, AccessDenied) as error:
+        return await _put_off(queue, text, error, item, ports)
     except SyncError as error:
         return await _buried(queue, text, error, item, ports)
     except asyncio.CancelledError as error:
@@ -153,14 +152,41 @@ async def _buried(queue: str, text: str, error: Exception, item: WorkItem, ports
     return Outcome(action="buried", reason=repr(error), error_class=error_class)
 
 
-async def _delay(item: WorkItem, error: TransientError, ports: Ports) -> float:
+async def _put_off(
+    queue: str, text: str, error: TransientError | AccessDenied, item: WorkItem, ports: Ports
+) -> Outcome | None:
+    """Delay an item that may be handled later, as long as there is patience; None when nobody needs to know."""
+    if item.waiting_since is not None and ports.clock() - item.waiting_since > PATIENCE:
+        return await _buried(queue, text, error, item, ports)
+    if isinstance(error, AccessDenied) and not item.deferrals:
+        _log_denial(queue, error, item)
+    delay_seconds = await _delay(item, error, ports)
+    if isinstance(error, Busy):
+        return None
+    reason = f"{delay_seconds:.0f} s: {error.reason}"
+    return Outcome(action=DELAYED, reason=reason, mailbox_id=error.mailbox_id, error_class=type(error).__name__)
+
+
+def _log_denial(queue: str, error: AccessDenied, item: WorkItem) -> None:
+    """Once for each item, when it begins to wait: unlike in an outage, it waits for a person."""
+    logger.error(
+        "A message of %s waits for a permission: %s [%s]",
+        queue,
+        error.reason,
+        item.correlation_id,
+        extra={"action": "denied", "error_class": type(error).__name__, "correlation_id": item.correlation_id},
+    )
+
+
+async def _delay(item: WorkItem, error: TransientError | AccessDenied, ports: Ports) -> float:
     """Queue the item anew, invisible for as long as asked, else ever longer; answers the seconds."""
     backoff = min(FIRST_DELAY_SECONDS * 2 ** min(item.deferrals, 10), LONGEST_DELAY_SECONDS)
-    delay_seconds = backoff if error.retry_after_seconds is None else error.retry_after_seconds
+    asked_seconds = error.retry_after_seconds if isinstance(error, TransientError) else None
+    delay_seconds = backoff if asked_seconds is None else asked_seconds
     if item.deferrals and not isinstance(error, Busy | StaleRead):
         # A service that names the same short wait again and again must not be asked every two seconds for hours.
         delay_seconds = max(delay_seconds, backoff / 8)
-    later = replace(item, deferrals=item.deferrals + 1)
+    later = replace(item, deferrals=item.deferrals + 1, waiting_since=item.waiting_since or ports.clock())
     if isinstance(error, StaleRead) and isinstance(later, EventChange):
         later = replace(later, rechecks=later.rechecks + 1)
     await ports.queue.put(later, delay_seconds=delay_seconds)
@@ -180,7 +206,7 @@ async def bury(queue: str, text: str, error: Exception, item: WorkItem | None, p
         queue=queue,
         error_class=type(error).__name__,
         reason=error.reason,
-        mend=error.mend,
+        mend=_mend(error),
         item=text,
         mailbox_id=error.mailbox_id or (mailbox_of(item) if item else ""),
         correlation_id=item.correlation_id if item else "",
@@ -196,6 +222,13 @@ async def bury(queue: str, text: str, error: Exception, item: WorkItem | None, p
         letter.correlation_id or "no work item",
         extra={"action": "buried", "error_class": letter.error_class, "correlation_id": letter.correlation_id},
     )
+
+
+def _mend(error: SyncError) -> str:
+    """What a person can do. What may pass by itself says "nothing", but nobody tries a letter again by itself."""
+    if error.mend == TransientError.mend:
+        return f"When the cause is over, replay it: python -m sync replay --class {type(error).__name__}"
+    return error.mend
 
 
 def _subject(item: WorkItem | None) -> str:
@@ -245,7 +278,8 @@ async def replay(letter: DeadLetter, ports: Ports) -> None:
     except InvalidPayload:
         await ports.queue.put_text(letter.queue, letter.item)
     else:
-        await ports.queue.put(replace(item, received_at=ports.clock(), source=Source.REPLAY, deferrals=0))
+        fresh = replace(item, received_at=ports.clock(), source=Source.REPLAY, deferrals=0, waiting_since=None)
+        await ports.queue.put(fresh)
     await ports.dead_letters.remove(letter.letter_id)
 
 

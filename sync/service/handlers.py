@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from sync.core.actions import Reason
 from sync.core.errors import InvalidPayload
 from sync.core.rules import Rules
 from sync.core.work import BOOKING_CHANGES_QUEUE, EVENT_CHANGES_QUEUE, MAILBOX_TASKS_QUEUE
@@ -35,6 +36,8 @@ async def handle_event_change(text: str, dequeue_count: int, maximum: int, shop:
             raise InvalidPayload("Something else is on the queue of event changes.")
         if (followed := await find_followed(item, shop.ports)) is not None:
             return await read_answers(item, followed, shop.ports, shop.rules)
+        if shop.rules.leaves_out(item.mailbox_id):
+            return await _drop(item, shop.ports)
         return await reconcile_event(item, shop.ports, shop.rules)
 
     await handle_message(EVENT_CHANGES_QUEUE, text, dequeue_count, maximum, shop.ports, handle)
@@ -59,8 +62,19 @@ async def handle_mailbox_task(text: str, dequeue_count: int, maximum: int, shop:
     async def handle(item: WorkItem) -> Outcome:
         if not isinstance(item, MailboxTask):
             raise InvalidPayload("Something else is on the queue of mailbox tasks.")
+        if shop.rules.leaves_out(item.mailbox_id):
+            return await _drop(item, shop.ports)
         if item.job is MailboxJob.SWEEP:
             return await sweep_mailbox(item, shop.ports, shop.rules)
         return await tend_subscription(item, shop.ports, shop.rules)
 
     await handle_message(MAILBOX_TASKS_QUEUE, text, dequeue_count, maximum, shop.ports, handle)
+
+
+async def _drop(item: EventChange | MailboxTask, ports: Ports) -> Outcome:
+    """Leave undone what is asked for in a mailbox that MAILBOXES leaves out by now.
+
+    The cursor may have passed what is dropped, so it goes as well: a mailbox that comes back begins with a full round.
+    """
+    await ports.state.delete_cursor(item.mailbox_id)
+    return Outcome(action="dropped", reason=Reason.NOT_SYNCED)

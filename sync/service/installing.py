@@ -10,19 +10,8 @@ from typing import Protocol
 
 from sync.core.answer_table import ANSWER_TABLE
 from sync.core.errors import Refused, ServiceUnavailable
-from sync.core.registration import (
-    INTAKE,
-    KEY_ACTIVE,
-    KEY_FAILED,
-    Doing,
-    Found,
-    Kind,
-    Part,
-    PlanEntry,
-    Request,
-    find_conflicts,
-    plan_setup,
-)
+from sync.core.registration import INTAKE, KEY_ACTIVE, KEY_FAILED, Doing, Found, Kind, Part, PlanEntry, Request
+from sync.core.registration_plan import find_conflicts, plan_setup
 from sync.core.rights import APP_TABLES, RIGHTS_ON_ANSWERS, Right, rights_of_app, rights_of_plan
 from sync.service.ports import Clock, Sleep
 

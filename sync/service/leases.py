@@ -39,9 +39,17 @@ async def lease_event(known: KnownEvent, holder: str, now: datetime, ports: Port
 
 
 async def give_back_event(known: KnownEvent, ports: Ports) -> None:
-    """Free an event for the next attempt. Should that fail, the lease expires by itself."""
+    """Free an event for the next attempt. Should that fail, the lease expires by itself.
+
+    Also where its row has been written meanwhile by a worker that did not hold it, and left it held.
+    """
     try:
-        await ports.state.save_known_event(replace(known, leased_by=None, leased_until=None))
+        try:
+            await ports.state.save_known_event(replace(known, leased_by=None, leased_until=None))
+        except PreconditionFailed:
+            current = await known_event(EventAddress(known.mailbox_id, known.event_id), ports)
+            if current.leased_by == known.leased_by:
+                await ports.state.save_known_event(replace(current, leased_by=None, leased_until=None))
     except SyncError as error:
         _note(error)
 

@@ -91,7 +91,10 @@ async def release_breaker(mailbox_id: str, ports: Ports, rules: Rules) -> Releas
 
 
 async def note_order(what: str, who: str, ports: Ports, *, mailbox_id: str = "", booking_id: str | None = None) -> None:
-    """Tell the journal who ordered what, before it is done. `who` is an id, never a name or an address."""
+    """Tell the journal who ordered what, before it is done.
+
+    `who` is an object id, an account of the administrator's own machine, or how the order came; never an address.
+    """
     now = ports.clock()
     await ports.journal.write(
         JournalEntry(

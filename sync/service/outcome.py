@@ -10,12 +10,13 @@ from sync.core.sides import TimeSpan
 class Outcome:
     """`action` and `reason` are stable words that people search by. `before` and `after` are times, never texts.
 
-    `mailbox_id` where the item itself names none.
+    `mailbox_id` where the item itself names none; `former_mailbox_id` where the booking came from, if from another.
     """
 
     action: str
     reason: str = ""
     mailbox_id: str = ""
+    former_mailbox_id: str | None = None
     event_id: str | None = None
     booking_id: str | None = None
     before: str = ""

@@ -7,9 +7,9 @@ its work finds both sides equal.
 from sync.core.conflicts import Overwriting, conflict_of
 from sync.core.journal import JournalEntry
 from sync.core.work_items import BookingChange, EventChange
+from sync.service.journal_memory import JOURNAL_MEMORY
 from sync.service.outcome import span_text
 from sync.service.ports import Ports
-from sync.service.sweeping import JOURNAL_MEMORY
 
 OVERWRITING = "overwriting"
 

@@ -87,6 +87,7 @@ class _Reconciliation:
     def __init__(self, item: EventChange, known: KnownEvent, began_at: datetime, ports: Ports, rules: Rules) -> None:
         self._item = item
         self._known = known
+        self._began_at = began_at
         self._ports = ports
         self._rules = rules
         self._memory = EventMemory(item, known, began_at, ports, rules)
@@ -114,6 +115,7 @@ class _Reconciliation:
         pair = Pair(
             mailbox_id=self._item.mailbox_id,
             event_id=self._item.event_id,
+            decided_at=self._began_at,
             standing=self._known.standing,
             is_reported_removed=self._item.is_removed,
             was_looked_at_again=self._item.rechecks > 0 and not self._is_seen_by_sweep,
@@ -289,7 +291,7 @@ class _Reconciliation:
         await remember_own_write(action.booking_id, action.etag, written, self._ports)
 
     async def _adopt_twin(self, action: AdoptTwin, pair: Pair) -> Outcome:
-        """Hand the booking over to the twin; the twin's times are then compared as work of its own."""
+        """Have the twin take the event's place; its times, and its text, are then compared as work of their own."""
         address = action.twin.address
         # First, so that no crash leaves the booking to an event that we take for foreign.
         await self._memory.know_as_linked(address, action.booking_id)
@@ -305,6 +307,8 @@ class _Reconciliation:
                 source=Source.SWEEP,
             )
         )
+        # It was copied some time ago: what was written into the original since is not in it.
+        await self._hand_over(action.booking_id)
         await self._memory.remember(Standing.ENDED, pair)
         return self._outcome(action, pair)
 

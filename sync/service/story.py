@@ -135,7 +135,22 @@ async def _story_of_event(event_id: str, mailbox_id: str, ports: Ports) -> Story
 
 
 async def mailboxes_of(booking_id: str, ports: Ports) -> set[str]:
-    """In whose stories the journal tells of a booking: by what we remember of it, else by what Dynamics says."""
+    """In whose stories the journal tells of a booking: where it is, and wherever it was before.
+
+    The row that tells of a booking's arrival names the mailbox that it came from, so its way is followed back.
+    """
+    found, followed = await _present_mailboxes(booking_id, ports), set[str]()
+    while unread := found - followed:
+        followed |= unread
+        for mailbox_id in unread:
+            async for entry in ports.journal.list_entries(mailbox_id, booking_id=booking_id):
+                if entry.former_mailbox_id:
+                    found.add(entry.former_mailbox_id)
+    return found
+
+
+async def _present_mailboxes(booking_id: str, ports: Ports) -> set[str]:
+    """Where a booking's story is told now: by what we remember of it, else by what Dynamics says."""
     known, link = await ports.state.find_known_booking(booking_id), await ports.state.find_link(booking_id)
     found = {known.mailbox_id if known else None}
     if link is not None:

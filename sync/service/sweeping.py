@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from sync.core.errors import DeltaTokenExpired, InvalidPayload, ServiceUnavailable
+from sync.core.errors import DeltaTokenExpired, EndlessRound, InvalidPayload, ServiceUnavailable
 from sync.core.mailboxes import Breaker, Cursor, QuarantineKind
 from sync.core.memory import KnownEvent, Standing
 from sync.core.rules import Rules
@@ -21,8 +21,9 @@ from sync.core.work_items import EventChange, MailboxJob, MailboxTask, Source, W
 from sync.service.booking_items import booking_change, is_done_with, queue_all, was_left_unfinished
 from sync.service.breaker import clear, hold
 from sync.service.disposal import bury
+from sync.service.journal_memory import prune_journal
 from sync.service.outcome import Outcome
-from sync.service.ports import Ports
+from sync.service.ports import DeltaPage, Ports
 from sync.service.quarantine import lift_quarantine
 
 logger = logging.getLogger(__name__)
@@ -31,8 +32,15 @@ PUTS_AT_ONCE = 16
 LINK_MEMORY = timedelta(days=180)
 """How long after a visit its link is kept. A later deletion finds the booking by its event-id column."""
 
-JOURNAL_MEMORY = timedelta(days=90)
-"""How long the journal is kept; old entries go when a mailbox has a full round, every few days."""
+PAGES_PER_ROUND = 300
+"""Far more than a calendar has, at a hundred entries each. Two such rounds still end before `functionTimeout`."""
+
+ATTEMPTS_AT_A_ROUND = 3
+"""How often a full round is begun anew whose links Graph refuses, before it is left to the next sweep."""
+
+REPEATED_PAGES = 3
+"""How many pages in a row may say nothing new. Graph is known to send the same one for ever, with a new link each time,
+where a calendar has many series (msgraph-sdk-dotnet, issues 3070 and 3082; checked 2026-11-21)."""
 
 SWEEPS_PER_SECOND = 20
 """How densely the timer spreads its tasks, so that ten thousand sweeps take eight minutes and not one burst."""
@@ -47,7 +55,25 @@ class _Round:
     seen: dict[str, str] = field(default_factory=dict)
     removed: set[str] = field(default_factory=set)
     rejected: list[str] = field(default_factory=list)
+    told: set[tuple[str, bool]] = field(default_factory=set)
+    """Each event or occurrence that was spoken of, and whether as removed."""
+    repeated_pages: int = 0
     delta_link: str = ""
+
+    def take_in(self, page: DeltaPage) -> None:
+        """Add what a page says. An empty one is no repetition: Graph sends several where it has much to skip."""
+        for event_id, etag in page.changed:
+            self.seen[event_id] = etag
+            self.removed.discard(event_id)
+        for event_id in page.removed:
+            self.removed.add(event_id)
+            self.seen.pop(event_id, None)
+        self.rejected.extend(page.rejected)
+        there = [event_id for event_id, _ in page.changed] + list(page.occurrences)
+        words = {(event_id, False) for event_id in there} | {(event_id, True) for event_id in page.removed}
+        if words:
+            self.repeated_pages = self.repeated_pages + 1 if words <= self.told else 0
+        self.told |= words
 
 
 async def sweep_mailbox(task: MailboxTask, ports: Ports, rules: Rules) -> Outcome:
@@ -83,7 +109,7 @@ async def sweep_mailbox(task: MailboxTask, ports: Ports, rules: Rules) -> Outcom
         Cursor(mailbox_id=task.mailbox_id, delta_link=one_round.delta_link, window=one_round.window, saved_at=now)
     )
     if one_round.is_full:
-        await ports.journal.prune(task.mailbox_id, now - JOURNAL_MEMORY)
+        await prune_journal(task.mailbox_id, ports)
     kind = "full" if one_round.is_full else "delta"
     return Outcome(
         action="swept",
@@ -96,34 +122,34 @@ async def sweep_mailbox(task: MailboxTask, ports: Ports, rules: Rules) -> Outcom
 
 
 async def _read_round(task: MailboxTask, cursor: Cursor | None, now: datetime, ports: Ports, rules: Rules) -> _Round:
-    """A delta round, or a full one when there is no usable cursor. Raises `ServiceUnavailable` if even that expires."""
+    """A delta round, or a full one when there is no usable cursor.
+
+    Raises `ServiceUnavailable` if even that expires, `EndlessRound` if it has no end.
+    """
     if cursor is not None and not task.is_full and not needs_full_round(cursor, now, rules.window):
         try:
             return await _read_pages(task.mailbox_id, _Round(cursor.window, False), cursor.delta_link, ports)
-        except DeltaTokenExpired:
-            logger.info(
-                "The delta token of %s expired: full round.", task.mailbox_id, extra={"action": "delta-expired"}
-            )
+        except (DeltaTokenExpired, EndlessRound) as error:
+            logger.info("%s: full round. %s", task.mailbox_id, error.reason, extra={"action": "delta-expired"})
     try:
         return await _read_pages(task.mailbox_id, _Round(window_at(now, rules.window), True), None, ports)
     except DeltaTokenExpired as error:
-        raise ServiceUnavailable("A full round's own token expired.", operation="calendarView.delta") from error
+        if task.deferrals < ATTEMPTS_AT_A_ROUND:
+            raise ServiceUnavailable("A full round's own token expired.", operation="calendarView.delta") from error
+        raise EndlessRound("Graph refuses the links of its own full rounds.", operation="calendarView.delta") from error
 
 
 async def _read_pages(mailbox_id: str, one_round: _Round, link: str | None, ports: Ports) -> _Round:
-    while True:
+    for _ in range(PAGES_PER_ROUND):
         page = await ports.calendar.read_delta(mailbox_id, window=one_round.window, link=link)
-        for event_id, etag in page.changed:
-            one_round.seen[event_id] = etag
-            one_round.removed.discard(event_id)
-        for event_id in page.removed:
-            one_round.removed.add(event_id)
-            one_round.seen.pop(event_id, None)
-        one_round.rejected.extend(page.rejected)
+        one_round.take_in(page)
         if page.delta_link is not None:
             one_round.delta_link = page.delta_link
             return one_round
+        if one_round.repeated_pages == REPEATED_PAGES:
+            raise EndlessRound("Graph sends the same page again and again.", operation="calendarView.delta")
         link = page.next_link
+    raise EndlessRound(f"Graph ends no round after {PAGES_PER_ROUND} pages.", operation="calendarView.delta")
 
 
 async def _known_events(mailbox_id: str, one_round: _Round, ports: Ports) -> dict[str, KnownEvent]:
@@ -180,15 +206,20 @@ async def _judge(
 async def _prune(known: Iterable[KnownEvent], now: datetime, ports: Ports) -> None:
     """Drop what is no longer worth remembering, so that the tables do not grow for ever."""
     for one in known:
-        if one.standing is Standing.LINKED:
-            is_over = one.span is not None and one.span.end_at < now - LINK_MEMORY
-        else:
-            is_over = one.remembered_until is not None and one.remembered_until < now
-        if not is_over:
+        if not _is_outlived(one, now):
             continue
         if one.booking_id is not None:
             await _forget_booking(one, one.booking_id, ports)
         await ports.state.delete_known_event(one.mailbox_id, one.event_id)
+
+
+def _is_outlived(known: KnownEvent, now: datetime) -> bool:
+    is_of_long_ago = known.span is None or known.span.end_at < now - LINK_MEMORY
+    if known.standing is Standing.LINKED:
+        return known.span is not None and is_of_long_ago
+    is_due = known.remembered_until is not None and known.remembered_until < now
+    # Its booking may still name an event that ended, and be planned anew: the event must not seem newly deleted then.
+    return is_due and (known.standing is not Standing.ENDED or is_of_long_ago)
 
 
 async def _forget_booking(known: KnownEvent, booking_id: str, ports: Ports) -> None:

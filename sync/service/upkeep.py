@@ -50,7 +50,6 @@ async def maintain_subscriptions(ports: Ports, rules: Rules, *, until: datetime)
     one. Raises `TransientError` when even the lists cannot be read; the next run tries again.
     """
     wanted = {mailbox_id async for mailbox_id in wanted_mailboxes(ports, rules)}
-    await keep_apart(wanted, ports, rules)
     actual = [one async for one in ports.calendar.list_subscriptions()]
     unwanted = {one.mailbox_id for one in actual} - wanted
     if actual and (not wanted or (len(unwanted) > REMOVALS_UNASKED and len(unwanted) > len(actual) / 2)):
@@ -63,6 +62,7 @@ async def maintain_subscriptions(ports: Ports, rules: Rules, *, until: datetime)
             extra={"action": "upkeep-refused"},
         )
         return Counter()
+    await keep_apart(wanted, ports, rules)
     resting = await _quarantined(wanted, ports)
     _tell_of(actual, wanted - resting, ports.clock())
     records = {one.mailbox_id: one async for one in ports.state.list_subscription_records()}

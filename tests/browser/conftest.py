@@ -17,8 +17,9 @@ from starlette.routing import Route
 from local.switchboard import Fault
 from sync.page.answering import Desk, HttpAnswer, PageRequest, answer_get, answer_order
 from tests.browser.chromium import NAMES, Tab, find_chromium, open_tab
+from tests.hosted_app import QUIET
 from tests.scenarios.status_page import page_of
-from tests.tenant import QUIET, Tenant
+from tests.tenant import Tenant
 
 HOSTILE = "<img src=x onerror=\"document.title='taken over'\"><script>document.title='taken over'</script>"
 """What a plug-in of Dynamics says; it would show in the page's title, were it more than text."""

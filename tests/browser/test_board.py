@@ -201,6 +201,7 @@ async def test_the_form_writes_what_was_changed_in_it_and_leaves_what_has_change
     await page.wait_until_equal("outlook", one.name, says=times(one, by=HOUR))
     await page.click("#form .main")
     await page.wait_until_equal("dynamics", "Renamed", says=times(one, by=HOUR))
+    assert times(one, by=HOUR) in await page.label("dynamics", "Renamed"), "the form has not put the time back"
 
 
 async def test_trouble_is_begun_and_ended_by_its_button(page: Page) -> None:

@@ -19,15 +19,18 @@ from sync.adapters.queues import StorageWorkQueue
 from sync.adapters.state_store import TableStateStore
 from sync.adapters.storage_clients import StorageAddress, queue_service, table_service
 from sync.core.work import POISON_SUFFIX, QUEUES
-from sync.service.ports import DeadLetters, Journal, StateStore
+from sync.service.store_ports import DeadLetters, Journal, StateStore
 from tests.fakes import FakeDeadLetters, FakeJournal, FakeStateStore, FakeWorkQueue
 
 SUBJECTS = ["fake", pytest.param("azurite", marks=pytest.mark.slow)]
 
+type OwnTables = tuple[TableServiceClient, str]
+"""A client, and a prefix for table names that no other test has."""
+
 
 @asynccontextmanager
-async def own_tables(connection_string: str) -> AsyncIterator[tuple[TableServiceClient, str]]:
-    """A client and a prefix for table names that no other test has; the tables are deleted afterwards."""
+async def own_tables(connection_string: str) -> AsyncIterator[OwnTables]:
+    """Tables for one test, which are deleted afterwards."""
     prefix = f"test{uuid4().hex[:12]}"
     async with table_service(StorageAddress(connection_string=connection_string)) as service:
         yield service, prefix
@@ -37,36 +40,43 @@ async def own_tables(connection_string: str) -> AsyncIterator[tuple[TableService
 
 
 @pytest.fixture
-async def tables(azurite: str) -> AsyncIterator[tuple[TableServiceClient, str]]:
+async def tables(azurite: str) -> AsyncIterator[OwnTables]:
     async with own_tables(azurite) as mine:
         yield mine
 
 
 @pytest.fixture(params=SUBJECTS)
-async def state(request: pytest.FixtureRequest) -> AsyncIterator[StateStore]:
+async def subject_tables(request: pytest.FixtureRequest) -> AsyncIterator[OwnTables | None]:
+    """Where the subject keeps its rows: as for `own_tables`, or None for one that keeps them in memory."""
     if request.param == "fake":
-        yield FakeStateStore()
+        yield None
         return
-    async with own_tables(request.getfixturevalue("azurite")) as (service, prefix):
-        yield TableStateStore(service, prefix=prefix)
+    async with own_tables(request.getfixturevalue("azurite")) as mine:
+        yield mine
 
 
-@pytest.fixture(params=SUBJECTS)
-async def journal(request: pytest.FixtureRequest) -> AsyncIterator[Journal]:
-    if request.param == "fake":
-        yield FakeJournal()
-        return
-    async with own_tables(request.getfixturevalue("azurite")) as (service, prefix):
-        yield TableJournal(service, prefix=prefix, sleep=lambda _: asyncio.sleep(0))
+@pytest.fixture
+def state(subject_tables: OwnTables | None) -> StateStore:
+    if subject_tables is None:
+        return FakeStateStore()
+    service, prefix = subject_tables
+    return TableStateStore(service, prefix=prefix)
 
 
-@pytest.fixture(params=SUBJECTS)
-async def dead_letters(request: pytest.FixtureRequest) -> AsyncIterator[DeadLetters]:
-    if request.param == "fake":
-        yield FakeDeadLetters()
-        return
-    async with own_tables(request.getfixturevalue("azurite")) as (service, prefix):
-        yield TableDeadLetters(service, prefix=prefix)
+@pytest.fixture
+def journal(subject_tables: OwnTables | None) -> Journal:
+    if subject_tables is None:
+        return FakeJournal()
+    service, prefix = subject_tables
+    return TableJournal(service, prefix=prefix, sleep=lambda _: asyncio.sleep(0))
+
+
+@pytest.fixture
+def dead_letters(subject_tables: OwnTables | None) -> DeadLetters:
+    if subject_tables is None:
+        return FakeDeadLetters()
+    service, prefix = subject_tables
+    return TableDeadLetters(service, prefix=prefix)
 
 
 class QueueHost(Protocol):

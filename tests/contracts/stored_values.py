@@ -70,7 +70,6 @@ FULL_LINK = replace(
     is_named=False,
     written={"subject": "5e8848", "body": "a1f0c4"},
     leftover=EventAddress("0c4a6a5c-9f8a-4f6e-8c35-2d6e1f3b7a90", "AAMkAGI2-former/_+="),
-    leftover_etag='W/"former"',
     named_before="5f1d7a84e9c2b3d6",
     generation=7,
 )
@@ -116,6 +115,7 @@ FULL_JOURNAL_ENTRY = replace(
     before="10:00 to 11:00",
     about="event event-1",
     deferrals=2,
+    former_mailbox_id="0c4a6a5c-9f8a-4f6e-8c35-2d6e1f3b7a90",
     after="11:00 to 12:00 in Zürich 🗓",
 )
 DEAD_LETTER = DeadLetter(

@@ -12,7 +12,7 @@ from sync.core.convergence import Tally, convergence_of, hour_of
 from sync.core.journal import DELAYED
 from sync.core.work import EVENT_CHANGES_QUEUE, item_to_text
 from sync.core.work_items import Source
-from sync.service.ports import DeadLetters, Journal, StateStore
+from sync.service.store_ports import DeadLetters, Journal, StateStore
 from tests.contracts import stored_values as values
 from tests.contracts.conftest import QueueHost
 from tests.contracts.test_work_queue import CHANGE

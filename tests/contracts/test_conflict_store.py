@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from sync.core.conflicts import Conflict, Side
 from sync.core.sides import TimeSpan
-from sync.service.ports import Journal
+from sync.service.store_ports import Journal
 from tests.contracts import stored_values as values
 
 HOUR = timedelta(hours=1)

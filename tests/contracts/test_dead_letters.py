@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from sync.service.ports import DeadLetters
+from sync.service.store_ports import DeadLetters
 from tests.contracts import stored_values as values
 
 

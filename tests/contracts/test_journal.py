@@ -1,12 +1,13 @@
 """What every `Journal` does."""
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from sync.core.journal import JournalEntry
-from sync.service.ports import Journal
+from sync.service.store_ports import Journal
 from tests.contracts import stored_values as values
 
 
@@ -113,3 +114,15 @@ async def test_pruning_drops_what_is_older_and_keeps_the_rest(journal: Journal) 
 
 async def test_pruning_an_empty_journal_does_nothing(journal: Journal) -> None:
     assert await journal.prune("unheard of", values.NOW) == 0
+
+
+async def test_two_that_prune_at_once_both_come_to_their_end_and_count_each_row_once(journal: Journal) -> None:
+    moments = [values.NOW - timedelta(microseconds=step) for step in range(1, 151)]
+    for moment in moments:
+        await journal.write(replace(values.JOURNAL_ENTRY, at=moment))
+
+    pruned = await asyncio.gather(*(journal.prune(values.MAILBOX, values.NOW) for _ in range(2)))
+
+    pruned.append(await journal.prune(values.MAILBOX, values.NOW))
+    assert sum(pruned) == len(moments)
+    assert await written(journal) == []

@@ -1,6 +1,5 @@
 """What every `MeetingMemory` does."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -11,7 +10,7 @@ from sync.core.answers import AnswerCursor, FollowedMeeting
 from sync.core.errors import PreconditionFailed
 from sync.service.answer_ports import MeetingMemory
 from tests.answer_fakes import FakeMeetingMemory
-from tests.contracts.conftest import SUBJECTS, own_tables
+from tests.contracts.conftest import OwnTables
 
 NOW = datetime(2026, 11, 18, 9, tzinfo=UTC)
 MAILBOX, OTHER = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
@@ -27,13 +26,12 @@ FULL = replace(
 )
 
 
-@pytest.fixture(params=SUBJECTS)
-async def memory(request: pytest.FixtureRequest) -> AsyncIterator[MeetingMemory]:
-    if request.param == "fake":
-        yield FakeMeetingMemory()
-        return
-    async with own_tables(request.getfixturevalue("azurite")) as (service, prefix):
-        yield TableMeetingMemory(service, prefix=prefix)
+@pytest.fixture
+def memory(subject_tables: OwnTables | None) -> MeetingMemory:
+    if subject_tables is None:
+        return FakeMeetingMemory()
+    service, prefix = subject_tables
+    return TableMeetingMemory(service, prefix=prefix)
 
 
 @pytest.mark.parametrize("meeting", [NEW, FULL], ids=["minimal", "five hundred attendees"])

@@ -11,7 +11,7 @@ import pytest
 from sync.core.errors import PreconditionFailed
 from sync.core.mailboxes import Backfill, Breaker
 from sync.core.memory import KnownBooking, KnownEvent, Link
-from sync.service.ports import StateStore
+from sync.service.store_ports import StateStore
 from tests.contracts import stored_values as values
 
 type Versioned = KnownEvent | KnownBooking | Link | Breaker

@@ -35,7 +35,7 @@ from local.virtual_time import LoopClock, run_virtually
 from local.world import LocalWorld, today_in_utc
 from sync.core.work import BOOKING_CHANGES_QUEUE, item_from_text
 from sync.core.work_items import BookingChange
-from tests.tenant import START
+from tests.hosted_app import START
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ from bench.schedule import PRIVATE_EVENTS, schedules_of
 from bench.trace import Kind
 from bench.working_day import CHANGES, FIRST_HOUR, HOURS, Moment, working_day_of
 from local.sample import build_sample
-from tests.tenant import START
+from tests.hosted_app import START
 
 pytestmark = pytest.mark.slow
 

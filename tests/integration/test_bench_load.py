@@ -23,7 +23,7 @@ from local.sample import TENANT_ID, build_sample
 from local.virtual_time import run_virtually
 from local.world import today_in_utc
 from sync.core.notifications import accept_changes
-from tests.tenant import START
+from tests.hosted_app import START
 
 SECRET = "a-secret-of-the-tests-with-enough-characters"
 

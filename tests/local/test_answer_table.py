@@ -9,7 +9,8 @@ import pytest
 from local.dataverse.answer_table import answer_table
 from local.dataverse.schema import Table
 from sync.core.answer_table import ANSWER_PARTS, ANSWER_TABLE, ANSWERS, AnswerChoice, AttendanceChoice
-from sync.core.registration import Doing, Kind, PlanEntry, plan_removal, wanted_parts
+from sync.core.registration import Doing, Kind, PlanEntry, wanted_parts
+from sync.core.registration_plan import plan_removal
 from sync.service.installing import carry_out
 from tests.local.setup_stage import URL, Stage
 

@@ -16,7 +16,8 @@ from local.sample import SampleBooking
 from local.switchboard import Fault
 from local.wiring import DATAVERSE_URL, GRAPH_URL
 from sync.core.actions import Reason
-from tests.tenant import QUIET, Tenant
+from tests.hosted_app import QUIET
+from tests.tenant import Tenant
 
 HOUR = timedelta(hours=1)
 

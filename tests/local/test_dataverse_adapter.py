@@ -192,6 +192,14 @@ async def test_a_resource_that_is_no_user() -> None:
     assert booking.mailbox_id is None
 
 
+async def test_a_resource_whose_user_was_taken_away_is_told_from_one_that_is_hidden() -> None:
+    """The id of a user who may not be read is still shown."""
+    environment = Environment()
+    await patch(environment, f"/bookableresources({ADA.resource_id})", **{"UserId@odata.bind": None})
+    assert (await read(environment)).mailbox_id is None
+    assert await adapter(environment).find_mailbox_of_resource(ADA.resource_id) is None
+
+
 # Writes
 
 
@@ -487,7 +495,7 @@ async def round_of(client: DataverseClient, link: str | None) -> tuple[list[Book
 async def test_a_first_round_shows_every_booking_whatever_it_is() -> None:
     environment = Environment()
     crane = await add_booking(environment, resource_id=CRANE, **in_status("Canceled"))
-    pages, _ = await round_of(adapter(environment, page_size=10), None)
+    pages, _ = await round_of(adapter(environment, changes_page_size=10), None)
     found = [booking for page in pages for booking in page.bookings]
     assert {booking.booking_id for booking in found} == {crane, *(one.booking_id for one in SAMPLE.bookings)}
     assert len(pages) == -(-len(found) // 10)
@@ -500,7 +508,7 @@ async def test_a_first_round_shows_every_booking_whatever_it_is() -> None:
 
 async def test_a_later_round_shows_what_changed_and_what_was_deleted() -> None:
     environment = Environment()
-    client = adapter(environment, page_size=2)
+    client = adapter(environment, changes_page_size=2)
     _, link = await round_of(client, None)
     changed, *deleted = SAMPLE.bookings[:5]
     await patch(environment, f"{BOOKINGS}({changed.booking_id})", name=HOSTILE)

@@ -5,14 +5,18 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 
 from local.switchboard import Fault
 from sync.adapters.graph import GraphClient
 from sync.core.content import EventContent, ShowAs
 from sync.core.errors import (
+    DeltaTokenExpired,
+    InvalidPayload,
     MailboxUnavailable,
     NotFound,
+    PermanentError,
     PreconditionFailed,
     ServiceUnavailable,
     Throttled,
@@ -253,6 +257,67 @@ async def test_a_change_whose_answer_is_lost_is_sent_again_and_ends_the_same(gra
     assert (changed.span, changed.etag) == (SPAN, (await look_at(graph, ADDRESS.event_id))["@odata.etag"])
 
 
+# Lists, page after page
+
+
+def cancelled_copy(graph: Tenant) -> None:
+    """An event that was copied with the booking's mark, an hour earlier, and was cancelled."""
+    world, hour = graph.simulator.world, timedelta(hours=1)
+    mailbox = world.mailboxes[MAILBOX]
+    copy = world.copy(mailbox, mailbox.versions[BOOKING.event_id][-1], mailbox.default_calendar)
+    world.update(copy, {"start_at": copy.start_at - hour, "end_at": copy.end_at - hour, "is_cancelled": True})
+
+
+@pytest.mark.parametrize(("empty_pages", "is_found"), [(0, True), (4, True), (5, False)])
+async def test_a_search_follows_the_links_of_empty_pages_and_a_cut_one_is_no_answer(
+    graph: Tenant, empty_pages: int, *, is_found: bool
+) -> None:
+    graph.switch(search_empty_pages=empty_pages)
+    client, _ = open_client(graph)
+    if is_found:
+        assert await client.find_marked_event(MAILBOX, BOOKING.booking_id) == await client.find_event(*ADDRESS)
+    else:
+        with pytest.raises(ServiceUnavailable):
+            await client.find_marked_event(MAILBOX, BOOKING.booking_id)
+    assert calls(graph)["event.search"] == min(empty_pages + 1, 5)
+
+
+async def test_a_page_of_cancelled_copies_does_not_hide_the_event_behind_it(graph: Tenant) -> None:
+    for _ in range(5):
+        cancelled_copy(graph)
+    client, _ = open_client(graph)
+    assert await client.find_marked_event(MAILBOX, BOOKING.booking_id) == await client.find_event(*ADDRESS)
+    assert calls(graph)["event.search"] == 2
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        pytest.param("https://graph.example/v1.0/users/delta?$skiptoken=1", id="another host"),
+        pytest.param("https://127.0.0.1:7080/v1.0/users/delta", id="another scheme"),
+        pytest.param("http://127.0.0.1:7081/v1.0/users/delta", id="another port"),
+        pytest.param("http://127.0.0.1:7080@graph.example/v1.0/users/delta", id="a host in disguise"),
+        pytest.param("/v1.0/users/delta", id="a path"),
+        pytest.param("http://[", id="no address"),
+    ],
+)
+async def test_no_link_leads_the_token_to_another_host(graph: Tenant, link: str) -> None:
+    async def answer() -> httpx.Response:
+        return httpx.Response(200, json={"value": [], "@odata.nextLink": link})
+
+    client, line = open_client(graph)
+    for call in ("lookalike", "mark", "subscriptions"):
+        line.requests.clear()
+        line.before["GET", 1] = answer
+        with pytest.raises(InvalidPayload):
+            await FOLLOWING[call](client)
+        assert len(line.requests) == 1
+    line.requests.clear()
+    with pytest.raises(InvalidPayload):
+        await client.read_delta(MAILBOX, window=SPAN, link=link)
+    assert line.requests == []
+
+
 # Reading bodies
 
 
@@ -318,6 +383,29 @@ async def test_a_deleted_event_is_not_found_by_its_mark_even_where_it_can_still_
     assert await client.find_marked_event(MAILBOX, BOOKING.booking_id) is None
 
 
+# Delta links
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(400, "InvalidDeltaToken"), (400, "ErrorInvalidSyncStateData"), (404, "ErrorItemNotFound"), (410, "Gone")],
+)
+async def test_a_delta_link_that_graph_refuses_has_expired_but_a_first_request_has_nothing_to_expire(
+    graph: Tenant, status: int, code: str
+) -> None:
+    client, _ = open_client(graph)
+    page = await client.read_delta(MAILBOX, window=SPAN, link=None)
+    body = {"error": {"code": code, "message": ""}}
+    refusal = Fault(kind="calendarView.delta", status=status, body=body, times=None)
+    graph.simulator.switchboard.faults.append(refusal)
+    with pytest.raises(DeltaTokenExpired) as failure:
+        await client.read_delta(MAILBOX, window=SPAN, link=page.delta_link)
+    assert (failure.value.status, failure.value.code) == (status, code)
+    if status != 410:
+        with pytest.raises(PermanentError):
+            await client.read_delta(MAILBOX, window=SPAN, link=None)
+
+
 # Mailboxes
 
 EVERY_CALL: dict[str, Callable[[GraphClient], Awaitable[object]]] = {
@@ -331,6 +419,15 @@ EVERY_CALL: dict[str, Callable[[GraphClient], Awaitable[object]]] = {
     "place": lambda client: client.is_in_calendar(*ADDRESS),
     "delta": lambda client: client.read_delta(MAILBOX, window=SPAN, link=None),
 }
+
+
+async def list_all(client: GraphClient) -> None:
+    async for _ in client.list_subscriptions():
+        pass
+
+
+FOLLOWING = EVERY_CALL | {"subscriptions": list_all}
+"""Calls among which are those that follow links."""
 
 
 @pytest.mark.parametrize("call", EVERY_CALL.values(), ids=EVERY_CALL)

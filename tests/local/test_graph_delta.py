@@ -71,6 +71,21 @@ async def test_the_next_round_shows_what_changed_was_made_and_was_deleted(graph:
     assert (await read_round(graph, link))[0] == []
 
 
+@pytest.mark.parametrize("mailboxes", [True, [TECHNICIAN.mailbox_id]], ids=["every mailbox", "this mailbox"])
+async def test_an_endless_round_sends_its_last_page_for_ever_each_time_with_a_new_link(
+    graph: Tenant, mailboxes: Any
+) -> None:
+    graph.switch(delta_endless=mailboxes)
+    pages = [(await graph.app.get(DELTA, params=WINDOW)).json()]
+    for _ in range(5):
+        pages.append((await graph.app.get(pages[-1]["@odata.nextLink"])).json())
+    assert len({page["@odata.nextLink"] for page in pages}) == 6
+    assert all(page["value"] == pages[0]["value"] for page in pages)
+
+    graph.switch(delta_endless=["somebody else"])
+    assert "@odata.deltaLink" in (await graph.app.get(pages[-1]["@odata.nextLink"])).json()
+
+
 async def test_removed_is_sent_for_changes_outside_the_window_too(graph: Tenant) -> None:
     _, link = await read_round(graph)
     await graph.person.patch(EVENT, json=LATER, headers=IMMUTABLE)

@@ -42,27 +42,46 @@ async def change(client: GraphClient, event: Event, subject: str, etag: str | No
     return await client.update_event(event.address, EventChanges(subject=subject), etag=etag)
 
 
+async def conflict() -> httpx.Response:
+    return httpx.Response(412, json={"error": {"code": "ErrorIrresolvableConflict"}})
+
+
 def honours(graph: Tenant) -> bool:
     return bool(graph.simulator.switchboard.switches["if_match"] == "enforce")
 
 
-async def test_the_first_conditional_change_tells_at_the_price_of_one_more(graph: Tenant) -> None:
+async def test_conditional_changes_tell_at_the_price_of_one_more_each(graph: Tenant) -> None:
     client, line = open_client(graph)
     event = await an_event(client)
-    assert not client.guards_writes
-
     changed = await change(client, event, "First", event.etag)
-    assert client.guards_writes is honours(graph)
-    assert calls(graph)["event.update"] == 2
+    assert not client.guards_writes, "one refusal may be chance"
     first, probe = line.sent("PATCH")
     assert probe.content == b'{"showAs": "busy"}', "what Graph has just shown, not the change once more"
     assert [request.headers["If-Match"] for request in (first, probe)] == [event.etag, event.etag]
     assert changed.etag == (await an_event(client)).etag, "the answer is the newest state"
 
     again = await change(client, event, "Second", changed.etag)
-    assert calls(graph)["event.update"] == 3, "what is known is not asked again"
-    assert again.etag == (await an_event(client)).etag
-    assert (await look_at(graph, event.event_id))["subject"] == "Second"
+    assert client.guards_writes is honours(graph)
+    asked = calls(graph)["event.update"]
+    assert asked == (4 if honours(graph) else 3), "a success at a stale etag is no chance"
+
+    third = await change(client, event, "Third", again.etag)
+    assert calls(graph)["event.update"] == asked + 1, "what is known is not asked again"
+    assert third.etag == (await an_event(client)).etag
+    assert (await look_at(graph, event.event_id))["subject"] == "Third"
+
+
+async def test_a_stray_conflict_is_not_taken_for_an_etag_that_is_honoured() -> None:
+    """Exchange answers so of its own accord, likeliest to writes in close succession."""
+    async with tenant(if_match="ignore") as graph:
+        client, line = open_client(graph)
+        line.before["PATCH", 2] = conflict
+        event = await an_event(client)
+        changed = await change(client, event, "First", event.etag)
+        assert not client.guards_writes
+        await change(client, event, "Second", changed.etag)
+        assert not client.guards_writes
+        assert len(line.sent("PATCH")) == 4
 
 
 async def test_what_a_technician_does_before_the_probe_is_neither_undone_nor_taken_for_ours(graph: Tenant) -> None:
@@ -86,10 +105,12 @@ async def test_what_a_technician_does_before_the_probe_is_neither_undone_nor_tak
 async def test_each_process_learns_for_itself(graph: Tenant) -> None:
     first, _ = open_client(graph)
     event = await an_event(first)
-    changed = await change(first, event, "First", event.etag)
+    changed = await change(first, event, "Zero", event.etag)
+    changed = await change(first, event, "First", changed.etag)
     second, _ = open_client(graph)
     assert not second.guards_writes
-    await change(second, event, "Second", changed.etag)
+    for subject in ("Second", "Third"):
+        changed = await change(second, event, subject, changed.etag)
     assert second.guards_writes is honours(graph)
 
 
@@ -121,8 +142,10 @@ async def test_a_refused_write_alone_tells_nothing(
         await write(client, event.address)
     assert failure.value.mailbox_id == TECHNICIAN.mailbox_id
     assert not client.guards_writes
-    await change(client, event, "In time", event.etag)
-    assert client.guards_writes, "the next change asks"
+    changed = await change(client, event, "In time", event.etag)
+    assert not client.guards_writes, "nor does it count as one of the two"
+    await change(client, event, "In time again", changed.etag)
+    assert client.guards_writes
 
 
 @pytest.mark.parametrize(
@@ -153,9 +176,10 @@ async def test_trouble_while_learning_spoils_no_change_and_leaves_the_question_o
     assert changed.etag == (await an_event(client)).etag
     assert not client.guards_writes
 
-    await change(client, event, "Second", changed.etag)
+    changed = await change(client, event, "Second", changed.etag)
+    await change(client, event, "Third", changed.etag)
     assert client.guards_writes is honours(graph)
-    assert len(line.sent("PATCH")) == 4
+    assert len(line.sent("PATCH")) == (6 if honours(graph) else 5)
 
 
 async def test_changes_side_by_side_ask_once(graph: Tenant) -> None:
@@ -174,7 +198,6 @@ async def test_changes_side_by_side_ask_once(graph: Tenant) -> None:
     is_answered.set()
     await first
     assert len(line.sent("PATCH")) == 3
-    assert client.guards_writes is honours(graph)
 
 
 async def test_nothing_is_learnt_at_the_expense_of_people_who_were_invited(graph: Tenant) -> None:
@@ -212,22 +235,18 @@ async def test_a_person_who_changes_another_field_meanwhile_loses_nothing(graph:
     await change(client, event, "First", event.etag)
     kept = await look_at(graph, event.event_id)
     assert (kept["subject"], kept["start"]["dateTime"][:16]) == ("First", "2026-03-24T10:00")
-    assert client.guards_writes is honours(graph)
 
 
 async def test_a_conflict_of_exchanges_own_does_not_unteach(graph: Tenant) -> None:
     client, line = open_client(graph)
     event = await an_event(client)
-    changed = await change(client, event, "First", event.etag)
-    learnt = client.guards_writes
-
-    async def conflict() -> httpx.Response:
-        return httpx.Response(412, json={"error": {"code": "ErrorIrresolvableConflict"}})
-
-    line.before["PATCH", 3] = conflict
+    for subject in ("First", "Second"):
+        event = await change(client, event, subject, event.etag)
+    learnt, sent = client.guards_writes, len(line.sent("PATCH"))
+    line.before["PATCH", sent + 1] = conflict
     with suppress(PreconditionFailed):
-        await change(client, event, "Second", changed.etag)
-    assert len(line.sent("PATCH")) == 3
+        await change(client, event, "Third", event.etag)
+    assert len(line.sent("PATCH")) == sent + 1
     assert client.guards_writes is learnt
 
 

@@ -22,7 +22,8 @@ from sync.commands.remove import Removal
 from sync.commands.setup import SetupOptions, run_setup
 from sync.core.registration import CHANGE_TRACKING_PART, wanted_parts
 from sync.service.withdrawing import remove_events
-from tests.tenant import WEBHOOK_SECRET, Tenant
+from tests.hosted_app import WEBHOOK_SECRET
+from tests.tenant import Tenant
 
 WANTED = wanted_parts(f"{PUBLIC_URL}/api/dataverse/bookings?key=0123abcd")
 HOST = "contoso.crm4.dynamics.com"

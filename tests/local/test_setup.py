@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from sync.core.errors import AccessDenied, Refused, ServiceUnavailable
-from sync.core.registration import Kind, PlanEntry, kept_parts, plan_removal, wanted_parts
+from sync.core.registration import Kind, PlanEntry, wanted_parts
+from sync.core.registration_plan import kept_parts, plan_removal
 from sync.core.webhooks import WEBHOOK_SECRET_HEADER
 from sync.service.installing import carry_out
 from tests.local.setup_stage import ENDPOINT, IMAGE, SECRET, STEP, TABLE, URL, WANTED, Stage

@@ -78,7 +78,6 @@ deliveries = st.builds(
         named_before=st.none() | values.event_ids,
         written=st.sampled_from([{}, CONTENT.written()]),
         leftover=st.none() | addresses,
-        leftover_etag=st.just("") | values.etags,
         generation=st.integers(1, 3),
     ),
     hint=st.none() | addresses,

@@ -242,7 +242,7 @@ class Worker:
 
     def _take(self, step: CreateEvent | AdoptEvent, delivery: Delivery) -> Delivery:
         """An event becomes the booking's. Until the link is saved, only its mark tells."""
-        world, booking, former = self._world, delivery.booking, delivery.link
+        world, booking = self._world, delivery.booking
         assert isinstance(booking, Booking)
         if isinstance(step, CreateEvent):
             world.begun_in = step.mailbox_id
@@ -264,7 +264,6 @@ class Worker:
             world.adopted.add(event.address)
         world.ended.discard(event.address)
         is_made = isinstance(step, CreateEvent)
-        is_former = former is not None and former.address == step.leftover
         world.link = Link(
             booking_id=BOOKING_ID,
             mailbox_id=event.mailbox_id,
@@ -277,7 +276,6 @@ class Worker:
             written=step.content.written() if isinstance(step, CreateEvent) else {},
             named_before=booking.event_hash or booking.event_id,
             leftover=step.leftover if step.leftover != event.address else None,
-            leftover_etag=former.event_etag if former is not None and is_former else "",
             generation=step.generation,
         )
         self._something_happens()

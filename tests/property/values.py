@@ -31,6 +31,7 @@ policies = st.builds(
     conflict_winner=st.sampled_from(Winner),
     on_deletion=st.sampled_from(OnDeletion),
     cancellable=st.frozensets(phases),
+    keeps_past_events=st.booleans(),
 )
 
 
@@ -105,6 +106,7 @@ pairs_of_any_kind = st.builds(
     Pair,
     mailbox_id=st.just(MAILBOX),
     event_id=st.just(EVENT_ID),
+    decided_at=moments,
     standing=st.sampled_from(Standing),
     is_reported_removed=st.booleans(),
     was_looked_at_again=st.booleans(),
@@ -118,6 +120,7 @@ reported_deletions = st.builds(
     Pair,
     mailbox_id=st.just(MAILBOX),
     event_id=st.just(EVENT_ID),
+    decided_at=st.sampled_from([NOW, NOW, NOW + timedelta(hours=2)]),
     standing=st.sampled_from([Standing.UNKNOWN, Standing.LINKED]),
     is_reported_removed=st.just(True),
     event=st.just(ABSENT) | live_events,
@@ -140,6 +143,7 @@ event_changes = st.builds(
     etags=st.lists(st.text(max_size=20), max_size=8).map(tuple),
     is_removed=st.booleans(),
     deferrals=st.integers(0, 10_000),
+    waiting_since=st.none() | utc_times,
     rechecks=st.integers(0, 100),
 )
 booking_changes = st.builds(
@@ -157,6 +161,7 @@ booking_changes = st.builds(
     event_hash=st.none() | st.text(max_size=64),
     resource_id=st.none() | ascii_ids,
     deferrals=st.integers(0, 10_000),
+    waiting_since=st.none() | utc_times,
 )
 work_order_changes = st.builds(
     WorkOrderChange,
@@ -165,6 +170,7 @@ work_order_changes = st.builds(
     correlation_id=ascii_ids,
     source=st.sampled_from(Source),
     deferrals=st.integers(0, 10_000),
+    waiting_since=st.none() | utc_times,
 )
 mailbox_tasks = st.builds(
     MailboxTask,
@@ -176,6 +182,7 @@ mailbox_tasks = st.builds(
     subscription_id=st.none() | ascii_ids,
     is_full=st.booleans(),
     deferrals=st.integers(0, 10_000),
+    waiting_since=st.none() | utc_times,
 )
 work_items = event_changes | booking_changes | work_order_changes | mailbox_tasks
 known_events = st.builds(

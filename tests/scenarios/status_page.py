@@ -7,7 +7,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from sync.page.answering import Desk, HttpAnswer, PageRequest, answer_get, answer_order
-from tests.tenant import SECRET, Tenant
+from tests.hosted_app import SECRET
+from tests.tenant import Tenant
 
 ADDRESS = "https://app.example/api/status"
 OURS = {"sec-fetch-site": "same-origin", "origin": "null"}

@@ -1,36 +1,21 @@
-"""Attendees' answers in Dynamics: who said what, by which way it is learnt, and what it costs."""
+"""Attendees' answers in Dynamics: who said what, whose copy of the meeting counts, and what survives trouble."""
 
-import asyncio
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from local.dataverse.appointments import CANCELED, COMPLETED
 from local.switchboard import Fault
 from sync.core.answer_table import AnswerChoice, AttendanceChoice
-from sync.core.answers import LATER_INTERVAL
-from sync.service.answering import sweep_answers
-from tests.answering import LATER, SOON, STRANGER, SVEN, YVONNE, AnsweringTenant, Held
-from tests.tenant import QUIET, Killed
-
-BATCH_ROWS = "bks_attendeeanswers.upsert"
+from tests.answering import ANSWER_WRITE, LATER, SOON, STRANGER, SVEN, YVONNE, AnsweringTenant, followed
+from tests.hosted_app import QUIET, Killed
 
 
 @pytest.fixture
 async def tenant() -> AnsweringTenant:
     return await AnsweringTenant.small()
-
-
-async def followed(tenant: AnsweringTenant, *guests: str, **options: Any) -> Held:
-    """A meeting whose guests a sweep has seen, with what that cost forgotten."""
-    held = await tenant.hold(*(guests or (YVONNE, SVEN)), **options)
-    await tenant.settle()
-    await tenant.sweep_answers()
-    tenant.forget_costs()
-    return held
 
 
 class TestWhatIsSaid:
@@ -288,169 +273,6 @@ class TestAppointments:
         assert tenant.entries("answers-unchanged") == [], "it was dealt with at once"
 
 
-class TestCost:
-    async def test_a_burst_of_answers_costs_one_read_and_one_batch(self, tenant: AnsweringTenant) -> None:
-        guests = [f"guest{number}@customers.example" for number in range(12)]
-        held = await followed(tenant, *guests)
-
-        for guest in guests:
-            await tenant.answer(held, guest, "accepted")
-        await tenant.settle()
-
-        assert tenant.said(held) == dict.fromkeys(guests, AnswerChoice.ACCEPTED)
-        assert tenant.graph_calls == Counter({"event.get": 1})
-        assert tenant.dataverse_calls == Counter({"batch": 1, BATCH_ROWS: 12})
-
-    async def test_an_answer_costs_one_read_and_one_batch_of_one_row(self, tenant: AnsweringTenant) -> None:
-        held = await followed(tenant)
-        await tenant.answer(held, YVONNE, "declined")
-        await tenant.settle()
-        assert tenant.graph_calls == Counter({"event.get": 1})
-        assert tenant.dataverse_calls == Counter({"batch": 1, BATCH_ROWS: 1})
-
-    async def test_a_sweep_of_unchanged_meetings_costs_a_list_and_a_read_for_each_organizer(
-        self, tenant: AnsweringTenant
-    ) -> None:
-        for _ in range(3):
-            await followed(tenant)
-        await tenant.sweep_answers()
-        organizers = 2  # the technician, and the sample's dispatcher
-        assert tenant.graph_calls == Counter({"calendarView.list": organizers})
-        assert tenant.dataverse_calls == Counter({"appointments.query": 1})
-
-    async def test_silent_answers_of_many_meetings_are_written_in_one_batch(self, tenant: AnsweringTenant) -> None:
-        meetings = [await followed(tenant) for _ in range(3)]
-        for held in meetings:
-            tenant.answer_silently(held, YVONNE, "accepted")
-        tally = await tenant.sweep_answers()
-        assert tally["written"] == 3
-        assert [entry.reason for entry in tenant.entries("answers-written")] == ["1 of 2 attendees"] * 3
-        assert tenant.dataverse_calls == Counter({"appointments.query": 1, "batch": 1, BATCH_ROWS: 3})
-
-    async def test_private_events_and_meetings_without_an_appointment_cost_dataverse_nothing(
-        self, tenant: AnsweringTenant
-    ) -> None:
-        await tenant.settle()
-        tenant.forget_costs()
-        for guests in ([], [YVONNE]):
-            body = {
-                "subject": "Private",
-                "start": {"dateTime": f"{SOON:%Y-%m-%dT%H:%M:%S}", "timeZone": "UTC"},
-                "end": {"dateTime": f"{SOON + timedelta(hours=1):%Y-%m-%dT%H:%M:%S}", "timeZone": "UTC"},
-                "attendees": [{"emailAddress": {"address": guest}} for guest in guests],
-            }
-            answer = await tenant.person.post(f"/users/{tenant.technician.mailbox_id}/events", json=body)
-            assert answer.status_code == 201
-        await tenant.settle()
-        assert tenant.dataverse_calls == Counter()
-        assert tenant.graph_calls["event.get"] == 2
-
-    async def test_no_answer_that_is_read_causes_a_mail(self, tenant: AnsweringTenant) -> None:
-        held = await followed(tenant)
-        tenant.graph.world.mails.clear()
-        await tenant.answer(held, YVONNE, "accepted")
-        await tenant.settle()
-        await tenant.sweep_answers()
-        assert tenant.graph.world.mails == []
-
-
-class TestSweep:
-    async def test_meetings_within_two_days_are_looked_at_each_time_and_others_every_few_hours(
-        self, tenant: AnsweringTenant
-    ) -> None:
-        soon, later = await tenant.hold(YVONNE, start_at=SOON), await tenant.hold(YVONNE, start_at=LATER)
-        await tenant.sweep_answers()
-        for held in (soon, later):
-            tenant.answer_silently(held, YVONNE, "accepted")
-        tenant.clock.advance(900)
-
-        assert (await tenant.sweep_answers())["written"] == 1
-        assert tenant.said(soon)[YVONNE] is AnswerChoice.ACCEPTED
-        assert tenant.said(later)[YVONNE] is AnswerChoice.NONE
-
-        tenant.clock.advance(LATER_INTERVAL.total_seconds())
-        await tenant.sweep_answers()
-        assert tenant.said(later)[YVONNE] is AnswerChoice.ACCEPTED
-
-    async def test_organizers_need_not_be_technicians(self, tenant: AnsweringTenant) -> None:
-        """The sample's dispatcher has no subscription, and the meetings are found all the same."""
-        await tenant.sweep_answers()
-        names = {str(row.values["bks_name"]) for row in tenant.dataverse.world.rows("bks_attendeeanswer").values()}
-        assert names == {"Yvonne McKay", "Sven Mortensen", "Ines Architect"}
-
-    async def test_an_organizer_whose_mailbox_is_out_of_reach_holds_up_nobody(self, tenant: AnsweringTenant) -> None:
-        held = await tenant.hold(YVONNE)
-        denied = await tenant.hold(YVONNE, organizer=tenant.sample.technicians[0])
-        tenant.graph.world.mailboxes[denied.organizer.mailbox_id].access = "denied"
-
-        tally = await tenant.sweep_answers()
-
-        assert tally["unreachable"] == 1
-        assert set(tenant.said(held)) == {YVONNE}
-        assert tenant.rows(denied) == {}
-        assert [one async for one in tenant.state.list_quarantines()] == [], "nothing is set aside on its account"
-
-    async def test_what_does_not_fit_into_the_time_is_left_and_said(self, tenant: AnsweringTenant) -> None:
-        await tenant.hold(YVONNE)
-        tally = await sweep_answers(tenant.ports, tenant.rules, until=tenant.clock.now())
-        assert (tally["left"], tally["written"]) == (2, 0)
-        assert await tenant.memory.find_answer_cursor() is None, "the far meetings are looked at next time, too"
-
-    async def test_an_event_that_is_gone_unheard_is_not_looked_for_again(self, tenant: AnsweringTenant) -> None:
-        elsewhere = tenant.sample.technicians[0]  # whose mailbox is not in sync
-        held = await followed(tenant, organizer=elsewhere)
-        await tenant.person.delete(f"/users/{elsewhere.mailbox_id}/events/{held.event_id}")
-        tenant.graph.switchboard.set_switches({"deleted_get": "404"})
-        await tenant.sweep_answers()
-        tenant.forget_costs()
-
-        await tenant.sweep_answers()
-
-        assert tenant.graph_calls["event.get"] == 0
-        assert set(tenant.said(held)) == {YVONNE, SVEN}, "what was said stays"
-
-    async def test_meetings_that_are_long_over_are_forgotten(self, tenant: AnsweringTenant) -> None:
-        await followed(tenant)
-        tenant.clock.advance(timedelta(days=4).total_seconds())
-        await tenant.sweep_answers()
-        assert tenant.memory.meetings == {}
-
-    async def test_an_outage_of_dataverse_ends_the_sweep_and_the_next_one_makes_good(
-        self, tenant: AnsweringTenant
-    ) -> None:
-        meetings = [await tenant.hold(YVONNE, organizer=one) for one in tenant.sample.technicians[:6]]
-        await tenant.settle()
-        tenant.dataverse.switchboard.faults.append(Fault(kind="batch", status=503, times=None))
-
-        tally = await tenant.sweep_answers()
-        assert tally["outages"] >= 1
-        assert await tenant.memory.find_answer_cursor() is None
-
-        tenant.dataverse.switchboard.faults.clear()
-        await tenant.sweep_answers()
-        assert all(tenant.said(held) == {YVONNE: AnswerChoice.NONE} for held in meetings)
-
-    async def test_lost_tables_cost_one_more_write_of_each_row_and_nothing_else(self, tenant: AnsweringTenant) -> None:
-        held = await followed(tenant)
-        await tenant.answer(held, YVONNE, "accepted")
-        await tenant.settle()
-        tenant.memory.lose_everything()
-
-        await tenant.sweep_answers()
-
-        assert tenant.said(held) == {YVONNE: AnswerChoice.ACCEPTED, SVEN: AnswerChoice.NONE}
-        assert len(tenant.rows(held)) == 2
-
-    async def test_a_sweep_and_a_notification_at_once_leave_the_newer_answer(self, tenant: AnsweringTenant) -> None:
-        held = await followed(tenant)
-        for response in ("accepted", "declined", "accepted", "declined"):
-            await tenant.answer(held, YVONNE, response)
-            await asyncio.gather(tenant.sweep_answers(), tenant.settle())
-            tenant.clock.advance(30)
-        await tenant.settle()
-        assert tenant.said(held)[YVONNE] is AnswerChoice.DECLINED
-
-
 class TestFailures:
     async def test_an_answer_that_dataverse_refuses_is_tried_again_by_the_next_sweep(
         self, tenant: AnsweringTenant
@@ -478,7 +300,7 @@ class TestFailures:
 
     async def test_a_batch_that_dataverse_cuts_short_is_finished_by_itself(self, tenant: AnsweringTenant) -> None:
         held = await followed(tenant)
-        tenant.dataverse.switchboard.faults.append(Fault(kind=BATCH_ROWS, status=429, times=1))
+        tenant.dataverse.switchboard.faults.append(Fault(kind=ANSWER_WRITE, status=429, times=1))
         for guest in (YVONNE, SVEN):
             await tenant.answer(held, guest, "accepted")
         await tenant.settle()

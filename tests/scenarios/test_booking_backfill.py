@@ -14,9 +14,9 @@ from local.sample import BOOKING_ID_PROPERTY
 from sync.core.errors import ServiceUnavailable
 from sync.service.backfilling import find_unfinished, queue_bookings
 from tests.dispatching import MONDAY
+from tests.hosted_app import QUIET, WEBHOOK_SECRET
 from tests.interleaving import MortalTenant
 from tests.registering import register_webhooks
-from tests.tenant import QUIET, WEBHOOK_SECRET
 
 pytestmark = pytest.mark.slow
 

@@ -15,7 +15,8 @@ from sync.core.work import BOOKING_CHANGES_QUEUE
 from sync.service.booking_sweep import sweep_bookings
 from sync.service.intake import Door
 from tests.dispatching import DAY, HOUR, MONDAY, DispatchTenant, starts_at
-from tests.tenant import WEBHOOK_SECRET, wire
+from tests.hosted_app import WEBHOOK_SECRET
+from tests.tenant import wire
 
 NOON = MONDAY + 12 * HOUR
 READ = "bookableresourcebookings.get"

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from tests.dispatching import DAY, HOUR, MONDAY, DispatchTenant, starts_at
-from tests.tenant import START, wire
+from tests.hosted_app import START
+from tests.tenant import wire
 
 FUTURE = timedelta(days=42)
 AGEING = timedelta(days=3)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from local.sample import SampleBooking, Technician, guid
+from local.switchboard import Fault
 from sync.core.actions import Reason
 from sync.core.delivery_state import UNDELIVERED
 from sync.core.mailboxes import Quarantine, QuarantineKind
@@ -213,6 +214,75 @@ async def test_without_the_right_to_read_mailboxes_nothing_changes() -> None:
     tenant.dynamics(denied_privileges=["prvReadMailbox"])
     await switch_off(tenant)
     assert await quarantine(tenant) is not None
+
+
+def leave_out(tenant: DispatchTenant) -> None:
+    """The administrator follows the advice: MAILBOXES names the colleagues alone."""
+    others = tuple(one for one in tenant.rules.mailboxes if one != tenant.technician.mailbox_id)
+    assert others, "an empty list would mean everybody"
+    tenant.rules = replace(tenant.rules, mailboxes=others)
+
+
+async def test_leaving_a_refused_mailbox_out_keeps_it_out_of_work() -> None:
+    """Or the full sweep would meet Microsoft's events there, and end the bookings of those deleted as duplicates."""
+    tenant = await DispatchTenant.open(3, 4)
+    visit = tenant.visit()
+    await switch_on(tenant)
+    await tenant.drop_event(await tenant.event_of(visit.booking_id))
+    leave_out(tenant)
+    tenant.forget_costs()
+    await tenant.run_timers(HOUR)
+    mailbox_id = tenant.technician.mailbox_id
+    assert (await tenant.row(visit.booking_id))["status"] != "Canceled"
+    assert mailbox_id not in {one.mailbox_id for one in tenant.graph.subscriptions.live()}
+    assert [entry.action for entry in tenant.journal.entries if entry.mailbox_id == mailbox_id] == []
+    assert await quarantine(tenant) is None, "its reason would outlive it"
+
+
+async def test_a_list_of_technicians_that_is_empty_takes_no_refused_mailbox_back() -> None:
+    """A lost privilege shows like that, so nothing is believed that Dataverse does not say any more."""
+    tenant = await DispatchTenant.open(choose=everybody)
+    await switch_on(tenant)
+    await set_microsoft_sync(tenant, OFF)
+    nobody = Fault(kind="bookableresources.query", times=None, status=200, body={"value": []})
+    tenant.dataverse.switchboard.faults.append(nobody)
+    await tenant.run_timers(HOUR)
+    assert await quarantine(tenant) is not None
+
+
+async def test_what_is_queued_of_a_mailbox_that_was_left_out_is_dropped() -> None:
+    """Notifications, lifecycle notifications and sweeps alike, until its subscription is gone."""
+    tenant = await DispatchTenant.open(3, 4)
+    visit = tenant.visit()
+    await tenant.move_event(visit)
+    await tenant.notify_lifecycle(tenant.technician, "missed")
+    await tenant.notify_lifecycle(tenant.technician, "reauthorizationRequired")
+    leave_out(tenant)
+    tenant.forget_costs()
+    await tenant.settle()
+    assert await start_of(tenant, visit.booking_id) == visit.start_at
+    assert {(entry.action, entry.reason) for entry in tenant.journal.entries} == {("dropped", Reason.NOT_SYNCED)}
+    assert len(tenant.journal.entries) == 3
+    assert not tenant.graph_calls
+    assert not tenant.dataverse_calls
+
+
+async def test_a_mailbox_that_comes_back_is_given_what_was_dropped() -> None:
+    """The cursor had passed the change that a sweep queued, so only a full round finds it."""
+    tenant = await DispatchTenant.open(3, 4, lose=1.0)
+    visit = tenant.visit()
+    await tenant.run_timers(HOUR)
+    await tenant.move_event(visit)
+    await tenant.sweep(tenant.technician.mailbox_id)
+    await tenant.work_due()
+    chosen = tenant.rules
+    leave_out(tenant)
+    await tenant.run_timers(HOUR)
+    assert await start_of(tenant, visit.booking_id) == visit.start_at
+    tenant.rules = chosen
+    await tenant.run_timers(HOUR)
+    assert await start_of(tenant, visit.booking_id) == visit.start_at + HOUR
+    await tenant.assert_converged()
 
 
 @set_aside

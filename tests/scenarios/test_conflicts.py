@@ -10,8 +10,8 @@ from sync.core.errors import ServiceUnavailable
 from sync.core.reconcile import Winner
 from sync.core.sides import TimeSpan
 from sync.service.conflicts import TAKING, NotTaken, list_conflicts, take_other_side
+from sync.service.journal_memory import JOURNAL_MEMORY
 from sync.service.overwriting import OVERWRITING
-from sync.service.sweeping import JOURNAL_MEMORY
 from tests.tenant import Tenant
 
 HOUR = timedelta(hours=1)

@@ -18,8 +18,9 @@ from sync.core.memory import KnownEvent, Standing
 from sync.core.reconcile import OnDeletion, Policy
 from sync.service.disposal import replay
 from tests.fakes import TAKEN_SECONDS
+from tests.hosted_app import QUIET
 from tests.interleaving import MortalTenant
-from tests.tenant import QUIET, Tenant, wire
+from tests.tenant import Tenant, wire
 
 type Act = Callable[[Tenant, SampleBooking], Awaitable[None]]
 

@@ -11,7 +11,8 @@ from local.switchboard import Fault
 from sync.core.errors import ServiceUnavailable
 from sync.core.journal import DeadLetter
 from sync.service.disposal import replay
-from tests.tenant import QUIET, Tenant, event_path, wire
+from tests.hosted_app import QUIET
+from tests.tenant import Tenant, event_path, wire
 
 PLUG_IN = "Contoso plug-in: a signed work order may not be cancelled."
 

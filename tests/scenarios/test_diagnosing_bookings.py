@@ -59,6 +59,20 @@ async def test_a_resource_without_a_mailbox_is_the_reason_why_there_is_no_event(
     assert "type User" in finding_of(told, "technician").mend
 
 
+async def test_a_booking_that_nobody_has_any_more_is_not_held_to_its_former_mailbox() -> None:
+    """The app remembers where its story was told; what is wrong there is no reason."""
+    tenant = await AskedTenant.open()
+    booking_id, _ = await tenant.booked()
+    crane = await tenant._only("bookableresources?$filter=name eq 'Crane 1'", "bookableresourceid")
+    await tenant.change(booking_id, **{"Resource@odata.bind": f"/bookableresources({crane})"})
+    await tenant.settle()
+    await tenant.set_access(tenant.technician, "denied")
+    await tenant.sweep(tenant.technician.mailbox_id)
+    await tenant.settle(limit=timedelta(minutes=5))
+    assert await tenant.state.find_quarantine(tenant.technician.mailbox_id)
+    assert failing(await tenant.why_booking(booking_id)) == {"technician"}
+
+
 async def test_a_technician_who_is_not_listed_is_the_reason() -> None:
     tenant = await AskedTenant.open()
     booking_id = await tenant.book(technician=tenant.sample.technicians[0])
@@ -129,12 +143,7 @@ async def test_a_quarantined_mailbox_is_the_reason_with_its_own_reason_and_the_n
 async def test_microsofts_sync_is_told_though_upkeep_has_not_seen_it_yet_and_when_it_has() -> None:
     tenant = await AskedTenant.open()
     booking_id, _ = await tenant.booked()
-    await tenant.patch(
-        f"mailboxes({await tenant._only(f"mailboxes?$filter=name eq '{tenant.technician.name}'", 'mailboxid')})",
-        actdeliverymethod=1,
-        enabledforact=True,
-        actstatus=1,
-    )
+    await tenant.let_microsoft_sync()
     assert failing(await tenant.why_booking(booking_id)) == {"microsoft-sync"}
     await tenant.run_timers(timedelta(minutes=15))
     told = await tenant.why_booking(booking_id)

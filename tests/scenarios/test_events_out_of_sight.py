@@ -3,6 +3,7 @@
 Failure modes 6, 7 and 12: `@removed` and absence are hints, and a delta round may have to begin anew.
 """
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -93,10 +94,10 @@ async def test_an_event_moved_out_of_the_window_survives_the_loss_of_all_tables(
 
 
 @pytest.mark.parametrize("lose", [0.0, 1.0], ids=["pushed", "swept"])
-async def test_a_whole_week_moved_out_of_the_window_is_no_flood_of_deletions(tenant: Tenant, lose: float) -> None:
+async def test_a_whole_week_moved_out_of_the_window_is_no_flood_of_deletions(lose: float) -> None:
     """Failure mode 6: a technician falls ill and moves all twenty visits by three months; nobody has to release."""
-    tenant.switch(lose=lose)
-    visits = [tenant.visit(tenant.sample.technicians[1], index) for index in range(20)]
+    tenant = await Tenant.small(technician=1, lose=lose)
+    visits = [tenant.visit(index=index) for index in range(20)]
     for visit in visits:
         await tenant.move_event(visit, by=FAR)
     await tenant.settle()
@@ -141,6 +142,29 @@ async def test_a_delta_token_expired_at_the_start_costs_a_full_round_and_nothing
     assert (await tenant.booking(deleted))["status"] == "Canceled"
     assert tenant.app_writes == {"bookableresourcebookings.update": 2}
     assert [entry.reason.partition(":")[0] for entry in tenant.entries("swept")] == ["full"]
+    assert not tenant.letters.letters
+    await tenant.assert_converged()
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(400, "InvalidDeltaToken"), (400, "ErrorInvalidSyncStateData"), (404, "UnknownError")]
+)
+async def test_a_delta_token_refused_in_other_words_costs_a_full_round_too(
+    tenant: Tenant, status: int, code: str
+) -> None:
+    """Failure mode 7: the cursor that Graph refuses would be refused at each sweep of three days."""
+    tenant.switch(lose=1.0)
+    visit = tenant.visit()
+    mailbox_id = visit.technician.mailbox_id
+    await tenant.move_event(visit)
+    before = await tenant.state.find_cursor(mailbox_id)
+    refusal = Fault(kind="calendarView.delta", status=status, body={"error": {"code": code, "message": ""}})
+    tenant.graph.switchboard.faults += [refusal] if status == 400 else [replace(refusal, times=3)]
+    await tenant.sweep(mailbox_id)
+    await tenant.settle()
+    assert await tenant.booking_start(visit) == visit.start_at + HOUR
+    assert [entry.reason.partition(":")[0] for entry in tenant.entries("swept")] == ["full"]
+    assert await tenant.state.find_cursor(mailbox_id) != before
     assert not tenant.letters.letters
     await tenant.assert_converged()
 
@@ -245,11 +269,10 @@ async def test_a_move_to_another_calendar_that_push_lost_keeps_the_booking(tenan
 
 
 @is_full
-async def test_a_technician_who_keeps_all_visits_in_another_calendar_stays_in_sync(
-    tenant: Tenant, *, is_full: bool
-) -> None:
+async def test_a_technician_who_keeps_all_visits_in_another_calendar_stays_in_sync(*, is_full: bool) -> None:
     """Failure mode 12: twenty `@removed` at once are no flood of deletions; a change there is found by the sweep."""
-    visits = [tenant.visit(tenant.sample.technicians[1], index) for index in range(20)]
+    tenant = await Tenant.small(technician=1)
+    visits = [tenant.visit(index=index) for index in range(20)]
     for visit in visits:
         await move_to(tenant, visit, "Work")
     await tenant.settle()

@@ -1,13 +1,15 @@
 """What random histories have found, each as the shortest story that shows it, with the seed that told it first.
 
-And at the end what they are too rare for, so that it has a story of its own.
+And at the end what they were too rare for, so that it has a story of its own.
 """
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from local.switchboard import Fault
+from sync.core.reconcile import Winner
 from sync.core.work import BOOKING_CHANGES_QUEUE
 from sync.service.overwriting import OVERWRITING
 from tests.dispatching import HOUR, MONDAY, DispatchTenant
@@ -246,8 +248,71 @@ async def test_a_visit_for_which_an_event_has_just_been_entered_gets_its_text_wh
             return
 
 
+@pytest.mark.parametrize("winner", list(Winner))
+async def test_a_booking_moved_just_after_its_event_is_not_compared_with_what_the_event_was_before(
+    winner: Winner,
+) -> None:
+    """Seed 13. An old copy of the event was read, and taken for a technician's move, back to where it had been."""
+    tenant = await DispatchTenant.open(
+        choose=lambda rules: replace(rules, policy=replace(rules.policy, conflict_winner=winner))
+    )
+    booking_id, event = await tenant.booked()
+    tenant.clock.advance(300)
+    await tenant.rewrite_event(event, start=wire(MONDAY + 9 * HOUR), end=wire(MONDAY + 10 * HOUR))
+    await tenant.settle()
+    tenant.switch(stale_read_seconds=60.0)
+    await tenant.move(booking_id, MONDAY + 15 * HOUR)
+    await tenant.settle()
+    tenant.switch(stale_read_seconds=0.0)
+    assert (await tenant.row(booking_id))["starttime"] == "2026-11-23T15:00:00Z"
+    assert not tenant.entries(OVERWRITING)
+    await tenant.assert_converged()
+
+
+@pytest.mark.slow
+async def test_an_event_whose_row_was_written_by_others_meanwhile_is_not_held_for_the_rest_of_a_lease() -> None:
+    """Seed 286. A worker could not give back what it held, and whoever wanted it asked for three minutes."""
+    for at in every_point():
+        tenant = await WatchedTenant.open()
+        booking_id, event = await tenant.booked()
+
+        async def note(tenant: WatchedTenant = tenant, booking_id: str = booking_id) -> None:
+            """As somebody who has found the event, and takes it for the booking's."""
+            event = await tenant.event_of(booking_id)
+            known = await tenant.state.find_known_event(tenant.technician.mailbox_id, event["id"])
+            assert known is not None
+            await tenant.state.save_known_event(replace(known, etags=(*known.etags, event["@odata.etag"])))
+
+        await tenant.rewrite_event(event, start=wire(MONDAY + 15 * HOUR), end=wire(MONDAY + 16 * HOUR))
+        tenant.surprise(at, note)
+        await tenant.settle(limit=timedelta(minutes=1))
+        is_over = tenant.points < at
+        tenant.watch(None)
+        known = await tenant.state.find_known_event(tenant.technician.mailbox_id, event["id"])
+        assert known is not None
+        assert known.leased_by is None
+        if is_over:
+            return
+
+
+async def test_what_is_written_about_the_work_while_its_event_is_cut_and_pasted_is_in_the_copy() -> None:
+    """Seed 888. It was written into the original at its last moment, and came over with the next change only."""
+    tenant = await DispatchTenant.open()
+    order = tenant.sample.work_orders[0]
+    booking_id, event = await tenant.booked(work_order=order)
+    mailbox_id = tenant.technician.mailbox_id
+    copy = (await tenant.control_graph("/copy-event", mailbox_id=mailbox_id, event_id=event["id"])).json()
+    await tenant.patch(f"msdyn_workorders({order.work_order_id})", msdyn_workordersummary="Bring the long ladder.")
+    await tenant.settle()
+    await tenant.drop_event(event)
+    await tenant.settle()
+    assert (await tenant.row(booking_id))["bks_eventid"] == copy["id"]
+    assert "Bring the long ladder." in (await tenant.event_of(booking_id))["body"]["content"]
+    await tenant.assert_converged()
+
+
 async def test_a_booking_that_comes_back_to_a_mailbox_that_was_lost_takes_the_event_that_it_left_there() -> None:
-    """No history has come upon this one: it takes the moment after the mailbox answers again."""
+    """It takes the moment after the mailbox answers again, which histories have a scene for since."""
     tenant = await DispatchTenant.open(3, 4)
     booking_id, event = await tenant.booked()
     await tenant.set_access(tenant.technician, "denied")

@@ -15,7 +15,8 @@ from local.sample import TENANT_ID, SampleBooking
 from sync.core.errors import ServiceUnavailable
 from sync.core.notifications import accept_changes, accept_lifecycle, client_state
 from sync.service.intake import Parse, Reply, answer_post
-from tests.tenant import QUIET, SECRET, Tenant
+from tests.hosted_app import QUIET, SECRET
+from tests.tenant import Tenant
 
 ANOTHER_SECRET = "another-secret-that-somebody-guessed-at-random"
 SUBSCRIPTION_ID = "4b1cd9f2-0000-4000-8000-000000000000"

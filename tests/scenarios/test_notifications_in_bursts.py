@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 
 from sync.service.overwriting import OVERWRITING
-from tests.tenant import QUIET, Tenant
+from tests.hosted_app import QUIET
+from tests.tenant import Tenant
 
 HOUR = timedelta(hours=1)
 

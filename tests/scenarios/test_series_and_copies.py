@@ -121,7 +121,9 @@ async def test_a_copy_with_our_mark_never_touches_the_booking_of_its_original(te
     await tenant.assert_converged()
 
 
-@pytest.mark.parametrize("switches", [{}, {"deleted_get": "200"}, {"deleted_with_updated": True}])
+@pytest.mark.parametrize(
+    "switches", [{}, {"deleted_get": "200"}, {"deleted_with_updated": True}, {"search_empty_pages": 2}], ids=str
+)
 async def test_the_copy_takes_the_place_of_its_deleted_original(switches: dict[str, Any]) -> None:
     """Failure mode 22: the visit still stands in the calendar; from then on the copy moves it."""
     tenant = await Tenant.small(**switches)

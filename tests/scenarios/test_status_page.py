@@ -13,10 +13,11 @@ from sync.core.mailboxes import BOOKINGS, Breaker, SubscriptionStanding
 from sync.core.work import EVENT_CHANGES_QUEUE
 from sync.page.tokens import VALID, token_for
 from sync.service.orders import ORDERED
+from tests.hosted_app import QUIET, SECRET
 from tests.scenarios.status_page import OURS, StatusPage, page_of, parsed
 from tests.scenarios.test_conflicts import IN_OUTLOOK, both_starts, tenant_in_conflict
 from tests.scenarios.test_diagnosing_invitations import InvitingTenant
-from tests.tenant import QUIET, SECRET, Tenant
+from tests.tenant import Tenant
 
 pytestmark = pytest.mark.slow
 
@@ -251,6 +252,8 @@ async def test_a_conflict_shows_both_values_and_the_other_side_is_taken() -> Non
     assert answer.status == 200
     assert await both_starts(tenant) == (IN_OUTLOOK, IN_OUTLOOK)
     assert (await page.data())["conflicts"]["rows"] == []
+    told = (await page.data(view="story", **{"for": conflict["booking_id"]}))["story"]["entries"]
+    assert ORDERED in [entry["action"] for entry in told], "who took it stands in the booking's story"
 
 
 async def test_an_items_story_runs_from_its_notification_to_the_write_with_a_diagnosis() -> None:

@@ -16,8 +16,9 @@ from sync.core.notifications import accept_changes
 from sync.service.disposal import collect_poison
 from sync.service.intake import answer_post
 from sync.telemetry import Fact
+from tests.hosted_app import QUIET
 from tests.observing import Observed, observing
-from tests.tenant import QUIET, Tenant
+from tests.tenant import Tenant
 
 HOUR = timedelta(hours=1)
 TOGETHER: dict[str, Any] = {**QUIET, "burst": 4, "batch": True, "burst_spread_seconds": 0.0}

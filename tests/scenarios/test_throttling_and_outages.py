@@ -12,6 +12,7 @@ from local.dataverse.seed import status_id
 from local.sample import Technician
 from local.switchboard import Fault, Switchboard
 from sync.core.errors import ServiceUnavailable
+from sync.service.orders import replay_letters
 from tests.tenant import Tenant, wire
 
 SOON = timedelta(seconds=20)
@@ -140,6 +141,7 @@ OUTAGES: list[Any] = [
     pytest.param({"status": 500}, id="500"),
     pytest.param({"status": 0}, id="connection-dropped"),
     pytest.param({"status": 0, "when": "after"}, id="every-answer-lost"),
+    pytest.param({"status": 401}, id="401-to-everybody"),
 ]
 
 
@@ -169,6 +171,49 @@ async def test_an_outage_of_an_hour_buries_nothing_and_everything_is_done_afterw
     assert not tenant.letters.letters
     assert tenant.queue.next_visible_at() is None
     await tenant.assert_converged()
+
+
+LOST_ROLE = Fault(
+    times=None,
+    status=403,
+    body={"error": {"code": "0x80040220", "message": "is missing prvReadBookableResourceBooking privilege"}},
+)
+
+
+async def test_a_role_that_is_lost_and_given_back_within_a_day_buries_nothing() -> None:
+    """Each item says once, for the log's alarm, that it waits for a permission; then all goes on by itself."""
+    tenant = await Tenant.small()
+    moved, deleted = tenant.visit(index=0), tenant.visit(index=1)
+    tenant.dataverse.switchboard.faults.append(LOST_ROLE)
+    await tenant.move_event(moved)
+    await tenant.delete_event(deleted)
+    await tenant.settle(limit=timedelta(hours=5))
+    assert not tenant.letters.letters
+    waiting = [entry async for entry in tenant.journal.list_waiting(tenant.clock.now() - timedelta(days=1))]
+    assert {entry.event_id for entry in waiting} == {moved.event_id, deleted.event_id}
+    assert all("prvReadBookableResourceBooking" in entry.reason for entry in waiting)
+
+    tenant.dataverse.switchboard.faults.remove(LOST_ROLE)
+    await tenant.settle(limit=timedelta(minutes=10))
+    assert await tenant.booking_start(moved) == moved.start_at + timedelta(hours=1)
+    assert (await tenant.booking(deleted))["status"] == "Canceled"
+    assert not tenant.letters.letters
+    await tenant.assert_converged()
+
+
+async def test_a_role_that_is_lost_for_longer_makes_dead_letters_that_can_be_replayed() -> None:
+    """Patience ends, but never in silence."""
+    tenant = await Tenant.small(burst=1, repeat=0.0)
+    visit = tenant.visit()
+    tenant.dataverse.switchboard.faults.append(LOST_ROLE)
+    await tenant.move_event(visit)
+    await tenant.settle(limit=timedelta(hours=26))
+    assert [letter.error_class for letter in tenant.letters.letters.values()] == ["AccessDenied"]
+    tenant.dataverse.switchboard.faults.remove(LOST_ROLE)
+    await replay_letters("AccessDenied", tenant.ports)
+    await tenant.settle()
+    assert await tenant.booking_start(visit) == visit.start_at + timedelta(hours=1)
+    assert not tenant.letters.letters
 
 
 async def test_an_outage_of_the_tables_multiplies_no_work_and_loses_none() -> None:

@@ -22,8 +22,9 @@ from sync.core.webhooks import WEBHOOK_SECRET_HEADER
 from sync.service.ports import Ports
 from tests.dispatching import HOUR, MONDAY
 from tests.fakes import FakeDeadLetters, FakeJournal, FakeStateStore, FakeWorkQueue
+from tests.hosted_app import MESSAGES_AT_ONCE, WEBHOOK_SECRET
 from tests.interleaving import CrowdedTenant
-from tests.tenant import MESSAGES_AT_ONCE, WEBHOOK_SECRET, wire
+from tests.tenant import wire
 
 START = MONDAY + 12 * HOUR
 SECOND_URL = "http://127.0.0.1:7072"

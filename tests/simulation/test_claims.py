@@ -146,8 +146,12 @@ def test_a_booking_that_the_app_deletes_by_itself_is_seen() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", ["no time in coalescing", "delays drop", "transaction id alone", "no look after a crash"]
+    "name",
+    [
+        *("no time in coalescing", "delays drop", "transaction id alone", "no look after a crash"),
+        *("cursor first", "generations ignored"),
+    ],
 )
 def test_histories_notice_an_app_that_was_broken_on_purpose(name: str) -> None:
     """All mutations, and what each takes to be noticed: docs/proof.md."""
-    assert notice(MUTATIONS[name], range(60), workers=2) is not None
+    assert notice(MUTATIONS[name], range(150), workers=2) is not None

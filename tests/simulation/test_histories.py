@@ -9,6 +9,7 @@ from simulation.history import Deed, Ill
 from simulation.planning import plan_history
 from simulation.play import Report
 from simulation.shrinking import shrink
+from sync.core.coalescing import Timing
 
 
 def test_a_seed_always_plans_the_same_history() -> None:
@@ -20,6 +21,13 @@ def test_every_deed_and_every_ill_is_planned_sooner_or_later() -> None:
     histories = [plan_history(seed) for seed in range(500)]
     assert {act.deed for history in histories for act in history.acts} == set(Deed)
     assert {trouble.ill for history in histories for trouble in history.troubles} == set(Ill)
+
+
+def test_two_clocks_never_differ_by_more_than_the_app_allows_but_often_by_nearly_as_much() -> None:
+    apart = [max(offsets) - min(offsets) for offsets in (plan_history(seed).clock_offsets for seed in range(500))]
+    margin = Timing().clock_margin.total_seconds()
+    assert max(apart) < margin
+    assert sum(seconds > 0.9 * margin for seconds in apart) > 20
 
 
 @pytest.mark.slow
@@ -47,6 +55,7 @@ def test_a_history_shrinks_to_what_it_fails_by() -> None:
         found,
         acts=culprits[:1],
         troubles=culprits[1:],
+        sweeps=(),
         skew_seconds=0.0,
         instances=1,
         clock_offsets=(),

@@ -134,6 +134,7 @@ OF_THE_WORKSHOP = (
     "opentelemetry",
     "sync.adapters.otel_export",
     "sync.service.ports",
+    "sync.service.store_ports",
 )
 
 OPEN_THE_DOOR = """

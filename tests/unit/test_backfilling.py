@@ -21,7 +21,7 @@ from sync.core.sides import TimeSpan
 from sync.core.subscriptions import SubscriptionPolicy
 from sync.core.sweeping import window_at
 from sync.core.work import BOOKING_CHANGES_QUEUE, item_from_text
-from sync.core.work_items import Source
+from sync.core.work_items import BookingChange, Source
 from sync.service.backfilling import Drain, Walk, find_unfinished, is_called_for, queue_bookings, watch_queue
 from sync.service.ports import BookingPage, ListedBooking, Ports
 from tests.fakes import FakeStateStore, FakeWorkQueue
@@ -129,12 +129,17 @@ class TestQueueing:
         assert [walk.backfill.queued for walk in walks] == [2, 3]
         assert [walk.is_over for walk in walks] == [False, True]
 
-    async def test_an_item_names_the_state_that_was_seen_so_that_an_echo_costs_nothing(self) -> None:
-        office = Office([listed(1)])
+    async def test_a_resource_that_was_given_another_user_has_its_bookings_looked_at(self) -> None:
+        """Though they are in a state that was dealt with, and by which an item would be taken for an echo."""
+        office = Office([replace(listed(1), mailbox_id="new"), replace(listed(2), mailbox_id="former"), listed(3)])
+        for number in (1, 2, 3):
+            known = KnownBooking(booking_id=f"booking-{number}", etags=(f"etag-{number}",), mailbox_id="former")
+            await office.state.save_known_booking(known)
         await office.walk()
         (message,) = office.queue.messages(BOOKING_CHANGES_QUEUE)
         item = item_from_text(message.text)
-        assert (cast("Any", item).etag, item.source) == ("etag-1", Source.SWEEP)
+        assert isinstance(item, BookingChange)
+        assert (item.booking_id, item.etag, item.source) == ("booking-1", None, Source.SWEEP)
 
     async def test_what_was_dealt_with_is_skipped_and_counted(self) -> None:
         office = Office([listed(1), listed(2), listed(3)])

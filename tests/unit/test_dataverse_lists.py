@@ -30,6 +30,7 @@ def row(*, mailbox_id: str | None = MAILBOX, resource_type: int = 3, **different
         "bks_eventhash": event_hash(MAILBOX, EVENT_ID),
         "Resource": {
             "resourcetype": resource_type,
+            "_userid_value": mailbox_id and BOOKING_ID,
             "UserId": {"azureactivedirectoryobjectid": mailbox_id and mailbox_id.upper()} if mailbox_id else None,
         },
     } | different

@@ -13,6 +13,7 @@ from sync.adapters.dataverse_wire import (
     booking_from_wire,
     change_tracking_failure,
     classify_dataverse_failure,
+    mailbox_of_resource,
     version_from_wire,
 )
 from sync.adapters.transport import Answer
@@ -278,17 +279,41 @@ def test_a_booking_whose_status_is_not_shown_is_refused(status: Any) -> None:
 @pytest.mark.parametrize(
     "resource",
     [
-        pytest.param(None, id="no resource"),
         pytest.param({"resourcetype": 5, "UserId": None}, id="an account"),
         pytest.param({"resourcetype": 2, "UserId": {"azureactivedirectoryobjectid": BOOKING_ID}}, id="a contact"),
-        pytest.param({"resourcetype": 3, "UserId": None}, id="a user that is not there"),
+        pytest.param({"resourcetype": 3, "_userid_value": None, "UserId": None}, id="a user that is not there"),
         pytest.param(
             {"resourcetype": 3, "UserId": {"azureactivedirectoryobjectid": None}}, id="a user unknown to Entra"
         ),
     ],
 )
-def test_a_resource_that_leads_to_no_mailbox(resource: dict[str, Any] | None) -> None:
+def test_a_resource_that_leads_to_no_mailbox(resource: dict[str, Any]) -> None:
     assert read(Resource=resource).mailbox_id is None
+
+
+HIDDEN_USER = {"resourcetype": 3, "_userid_value": BOOKING_ID, "UserId": None}
+
+
+@pytest.mark.parametrize(
+    ("resource", "what"),
+    [pytest.param(None, "read the booked resource", id="resource"), pytest.param(HIDDEN_USER, "user", id="user")],
+)
+def test_a_resource_or_user_that_is_not_shown_is_not_taken_for_one_without_mailbox(
+    resource: dict[str, Any] | None, what: str
+) -> None:
+    """Every booking would lose its event on the day on which a role loses a privilege."""
+    with pytest.raises(AccessDenied, match=what):
+        read(Resource=resource)
+
+
+def test_a_hidden_user_behind_a_resource_is_told_as_such() -> None:
+    with pytest.raises(AccessDenied):
+        mailbox_of_resource(HIDDEN_USER)
+
+
+def test_a_resource_of_no_known_kind_is_refused() -> None:
+    with pytest.raises(InvalidPayload):
+        mailbox_of_resource({"UserId": None})
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ from tests.unit.values import (
     EARLIER,
     EVENT_ID,
     FAR_AHEAD,
+    JUST_OVER,
     LATER,
     MAILBOX,
     MOVED,
@@ -243,6 +244,16 @@ def test_an_event_that_was_moved_still_learns_that_its_visit_is_over(phase: Book
             id="it was us, for a reason that is none any more: nobody deleted it, and there is a new one",
         ),
         pytest.param(
+            {"booking": a_booking(span=JUST_OVER)},
+            LeaveAlone(Reason.PAST_EVENT),
+            id="moved into the past: a visit that is over gets no new event",
+        ),
+        pytest.param(
+            {"booking": a_booking(span=JUST_OVER), "was_removed": True},
+            LeaveAlone(Reason.PAST_EVENT),
+            id="it was us, and the visit is over by now",
+        ),
+        pytest.param(
             {"booking": a_booking(span=FAR_AHEAD), "found": ABSENT},
             CreateEvent(MAILBOX, FAR_AHEAD, CONTENT, 2, Reason.EDIT_BEATS_DELETION, leftover=HOME),
             id="moved out of the window: it had an event, and keeps one",
@@ -375,6 +386,16 @@ def test_work_that_is_not_over_gets_an_event(phase: BookingPhase) -> None:
             LeaveAlone(Reason.GONE_UNREPORTED),
             id="it had ended while work went on, which still goes on",
         ),
+        pytest.param(
+            {"event": ABSENT, "was_removed": True, "booking": a_booking(span=JUST_OVER)},
+            LeaveAlone(Reason.PAST_EVENT),
+            id="it was tidied up when the visit was over: it gets no other",
+        ),
+        pytest.param(
+            {"event": ABSENT, "was_removed": True, "booking": a_booking(span=MOVED), "found": ABSENT},
+            CreateEvent(MAILBOX, MOVED, CONTENT, 1, Reason.EDIT_BEATS_DELETION),
+            id="it was tidied up, and the visit is planned anew: it gets another",
+        ),
         pytest.param({"event": an_event(type="seriesMaster")}, LeaveAlone(Reason.SERIES), id="it is a series now"),
         pytest.param({"event": an_event(is_all_day=True)}, LeaveAlone(Reason.ALL_DAY), id="it is of a whole day now"),
         pytest.param(
@@ -448,6 +469,11 @@ def test_a_booking_names_an_event_that_we_know_nothing_about(different: dict[str
             {"booking": a_booking(event_id=COPY_ID)},
             ReadEvent(COPY),
             id="the booking was given another event since: that is read",
+        ),
+        pytest.param(
+            {"booking": a_booking(event_id=COPY_ID), "link": a_delivered_link(leftover=FORMER)},
+            ReadEvent(FORMER, is_elsewhere=True),
+            id="given another event since, and something is left elsewhere: that goes first, for a link can hold one",
         ),
     ],
 )

@@ -89,12 +89,7 @@ AT_FORMER = a_delivered_link(mailbox_id=FORMER.mailbox_id, event_id=FORMER.event
             id="outside the window: the old one goes, the new one comes in time",
         ),
         pytest.param(
-            {"booking": a_booking(span=FAR_AHEAD, **OF_FORMER), "is_guarded": True},
-            RemoveEvent(FORMER, EVENT_ETAG, Reason.OUTSIDE_WINDOW, clears=ETAG),
-            id="at the etag of the agreed state, where Graph guards it",
-        ),
-        pytest.param(
-            {"booking": a_booking(phase=BookingPhase.COMPLETED, **OF_FORMER), "is_guarded": True},
+            {"booking": a_booking(phase=BookingPhase.COMPLETED, **OF_FORMER), "event": an_event()},
             RemoveEvent(FORMER, EVENT_ETAG, Reason.BOOKING_COMPLETED, clears=ETAG),
             id="finished work: the old one goes, and there is no new one",
         ),
@@ -107,7 +102,7 @@ def test_a_booking_that_went_to_somebody_else(different: dict[str, Any], decisio
 
 def test_finished_work_that_came_back_leaves_nothing_behind() -> None:
     booking = a_booking(phase=BookingPhase.COMPLETED)
-    delivery = a_delivery(booking=booking, link=replace(AT_FORMER, leftover=HOME), is_guarded=True)
+    delivery = a_delivery(booking=booking, link=replace(AT_FORMER, leftover=HOME))
     assert decide_delivery(delivery, Policy()) == ReadEvent(HOME, is_elsewhere=True)
 
 

@@ -21,11 +21,11 @@ from sync.core.mailboxes import (
     SubscriptionRecord,
     SubscriptionStanding,
 )
-from sync.core.memory import KnownBooking
+from sync.core.memory import KnownBooking, Link
 from sync.core.reconcile import OnCancellation, Policy
 from sync.core.rules import Rules
 from sync.core.server_side_sync import Approval, MailboxSetup, MailboxTest, SyncMethod
-from sync.core.sides import BookingPhase, EventAddress, TimeSpan
+from sync.core.sides import BookingPhase, EventAddress, TimeSpan, WorkOrder
 from sync.core.sweeping import WindowPolicy, window_at
 from sync.core.work_items import Source
 from tests.diagnosing import failing, finding_of, not_known
@@ -33,6 +33,7 @@ from tests.unit.values import (
     AGREED,
     BOOKING_ID,
     EVENT_ID,
+    JUST_OVER,
     MAILBOX,
     MOVED,
     NOW,
@@ -72,6 +73,24 @@ def why(rules: Rules = RULES, **different: Any) -> Diagnosis:
     return explain_booking(replace(_FACTS, **different), rules)
 
 
+@pytest.mark.parametrize(
+    ("booking", "subject"),
+    [
+        (
+            a_booking(work_order=WorkOrder(work_order_id="any", number="00027")),
+            f"booking {BOOKING_ID} of work order 00027",
+        ),
+        (a_booking(work_order=WorkOrder(work_order_id="any")), f"booking {BOOKING_ID}"),
+        (a_booking(work_order=None), f"booking {BOOKING_ID}"),
+        (None, f"booking {BOOKING_ID}"),
+        (Unread("down"), f"booking {BOOKING_ID}"),
+    ],
+    ids=["of-a-work-order", "of-one-without-a-number", "of-none", "gone", "unread"],
+)
+def test_a_booking_is_named_with_the_number_that_people_know(booking: Any, subject: str) -> None:
+    assert why(booking=booking).subject == subject
+
+
 def test_where_nothing_differs_all_is_well() -> None:
     told = why()
     assert told.verdict == "Booking and event are equal."
@@ -103,6 +122,14 @@ def test_an_event_among_the_deleted_items_is_gone() -> None:
 def test_a_booking_in_progress_is_not_said_to_be_cancelled_by_a_deletion() -> None:
     told = why(booking=a_booking(phase=BookingPhase.IN_PROGRESS), event=None)
     assert "stays in-progress" in told.next_step
+
+
+@pytest.mark.parametrize("link", [None, a_delivered_link(agreed=JUST_OVER)], ids=["long ago", "just now"])
+def test_a_visit_that_is_over_is_not_said_to_end_with_its_event(link: Link | None) -> None:
+    told = why(booking=a_booking(span=JUST_OVER), link=link, event=None)
+    assert "the booking stays as it is" in told.verdict
+    assert failing(told) == {"event"}
+    assert "KEEP_PAST_EVENTS" in finding_of(told, "event").meaning
 
 
 def test_a_deleted_event_of_a_booking_that_was_moved_since_is_made_anew() -> None:

@@ -13,6 +13,7 @@ import pytest
 from local.dataverse import server as dataverse
 from local.graph import switches as graph
 from sync.__main__ import _parser
+from sync.adapters import dataverse_diagnosis, dataverse_queries
 from sync.core import actions, delivery_steps
 from sync.core.coalescing import Verdict
 from sync.core.content import DEFAULT_BODY, TEMPLATE_FIELDS, render
@@ -24,11 +25,13 @@ from sync.core.errors import (
     RejectedRequest,
     SyncError,
 )
+from sync.core.rights import Right, rights_of_app
 from sync.core.sides import BookingPhase, WorkOrder
 from sync.service import disposal
-from sync.service.conflicts import NotTaken
+from sync.service.conflicts import TAKING, NotTaken
+from sync.service.orders import ORDERED
 from sync.service.outcome import action_words
-from sync.service.resync import NotSynced
+from sync.service.resync import RESYNC, NotSynced
 from sync.settings import HOST_JSON_REASONS, SETTING_NAMES, Settings
 from tests.unit.values import a_booking
 
@@ -151,6 +154,10 @@ class TestOperate:
     def test_each_reason_is_explained(self, word: str) -> None:
         assert word in first_cells(section(self.text, "## What the journal says"))
 
+    @pytest.mark.parametrize("action", [ORDERED, RESYNC, TAKING])
+    def test_each_word_for_what_people_order_is_explained(self, action: str) -> None:
+        assert action in first_cells(section(self.text, "## What the journal says"))
+
     @pytest.mark.parametrize(
         "action",
         [
@@ -181,6 +188,27 @@ class TestCommands:
         options = {name for action in commands()[command]._actions for name in action.option_strings} - of_all
         told = section(self.text, f"### `{command}`")
         assert {name for name in options if name not in told} == set()
+
+
+class TestDeploy:
+    rights = section(document("docs/deploy.md"), "## 4. Dataverse")
+
+    @pytest.mark.parametrize("right", rights_of_app(deletes_bookings=True))
+    def test_each_right_that_setup_asks_for_is_in_the_table(self, right: Right) -> None:
+        assert right.table in first_cells(self.rights)
+
+    @pytest.mark.parametrize(
+        "entity_set",
+        [
+            dataverse_diagnosis.APPOINTMENTS,
+            dataverse_diagnosis.SERVICE_ACTIVITIES,
+            dataverse_diagnosis.ORGANIZATIONS,
+            dataverse_queries.USERS,
+            dataverse_queries.MAILBOXES,
+        ],
+    )
+    def test_each_table_that_a_diagnosis_reads_is_in_the_table_of_rights(self, entity_set: str) -> None:
+        assert any(entity_set in (f"{table}s", f"{table}es") for table in first_cells(self.rights))
 
 
 def all_errors() -> set[type[SyncError]]:

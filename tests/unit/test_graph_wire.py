@@ -11,6 +11,7 @@ from sync.adapters.graph_wire import (
     EXTENSION_BOOKING_ID,
     EXTENSION_NAME,
     classify_graph_failure,
+    delta_link_failure,
     delta_page_from_wire,
     event_from_wire,
     subscription_from_wire,
@@ -230,6 +231,7 @@ def test_occurrences_of_a_series_are_left_out() -> None:
     occurrence = {"id": "occurrence=", "@odata.etag": 'W/"one"', "type": "occurrence"}
     page = delta_page_from_wire({"value": [occurrence], "@odata.deltaLink": "https://graph.example/delta"})
     assert (list(page.changed), list(page.removed), list(page.rejected)) == ([], [], [])
+    assert list(page.occurrences) == ["occurrence="], "for they tell that a round goes on"
 
 
 def test_the_last_page_ends_the_round() -> None:
@@ -332,6 +334,8 @@ def test_a_subscription_that_lacks_something_is_refused(name: str) -> None:
         pytest.param("calendarView.delta", an_error(404, "SyncStateNotFound"), DeltaTokenExpired, id="sync state gone"),
         pytest.param("calendarView.delta", an_error(400, "resyncRequired"), DeltaTokenExpired, id="resync required"),
         pytest.param("event.get", an_answer(410), Refused, id="410 elsewhere"),
+        pytest.param("event.update", an_error(423, "ErrorLocked"), ServiceUnavailable, id="locked"),
+        pytest.param("calendarView.delta", an_answer(423), ServiceUnavailable, id="locked, delta"),
         pytest.param("event.get", an_error(429, "ApplicationThrottled"), Throttled, id="throttled"),
         pytest.param(
             "calendarView.delta", an_error(503, "SyncStateNotFound"), ServiceUnavailable, id="an outage first"
@@ -375,6 +379,29 @@ def test_a_subscription_that_lacks_something_is_refused(name: str) -> None:
 )
 def test_what_a_failure_means(operation: str, answer: Answer, kind: type[SyncError]) -> None:
     assert type(classify_graph_failure(operation, answer, None)) is kind
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        pytest.param(an_error(400, "InvalidDeltaToken"), DeltaTokenExpired, id="InvalidDeltaToken"),
+        pytest.param(an_error(400, "ErrorInvalidSyncStateData"), DeltaTokenExpired, id="ErrorInvalidSyncStateData"),
+        pytest.param(an_answer(400), DeltaTokenExpired, id="400 without a word"),
+        pytest.param(an_error(410, "Gone"), DeltaTokenExpired, id="410"),
+        pytest.param(an_error(404, "ErrorItemNotFound"), DeltaTokenExpired, id="404"),
+        pytest.param(an_error(404, "UnknownError"), DeltaTokenExpired, id="an unknown 404"),
+        pytest.param(an_error(404, "Request_ResourceNotFound"), MailboxUnavailable, id="no such user"),
+        pytest.param(an_error(403, "ErrorAccessDenied"), MailboxUnavailable, id="no access"),
+        pytest.param(an_error(401, "InvalidAuthenticationToken"), AccessDenied, id="token refused"),
+        pytest.param(an_error(429, "ApplicationThrottled"), Throttled, id="throttled"),
+        pytest.param(an_answer(500), ServiceUnavailable, id="an outage"),
+        pytest.param(an_answer(423), ServiceUnavailable, id="locked"),
+    ],
+)
+def test_a_delta_link_that_is_refused_has_expired_whatever_the_code(answer: Answer, kind: type[SyncError]) -> None:
+    error = delta_link_failure(classify_graph_failure("calendarView.delta", answer, None))
+    assert type(error) is kind
+    assert (error.operation, error.status) == ("calendarView.delta", answer.status)
 
 
 @pytest.mark.parametrize("code", ["", "UnknownError", "ErrorFolderNotFound", "NotFound", "ItemNotFound"])

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -47,10 +47,12 @@ from tests.unit.values import (
     COPY_ID,
     EARLIER,
     EVENT_ID,
+    JUST_OVER,
     LATER,
     MAILBOX,
     MOVED,
     MOVED_ELSEWHERE,
+    NOW,
     OTHER_MAILBOX,
     WORK_ORDER_ID,
     a_booking,
@@ -547,6 +549,34 @@ def test_the_settings_name_the_phases_in_which_a_deletion_counts() -> None:
     planned, _ = act(a_gone_pair(booking=a_booking(phase=BookingPhase.SCHEDULED)), policy)
     assert isinstance(begun, CancelBooking)
     assert not isinstance(planned, CancelBooking)
+
+
+@pytest.mark.parametrize("policy", [Policy(), DELETING], ids=["cancel", "delete"])
+@pytest.mark.parametrize(
+    "different",
+    [
+        pytest.param({"link": a_link(agreed=JUST_OVER)}, id="reported by Graph"),
+        pytest.param({"link": None, "standing": Standing.UNKNOWN}, id="archived when we had long forgotten it"),
+        pytest.param({"event": an_event(is_cancelled=True), "link": a_link(agreed=JUST_OVER)}, id="cancelled"),
+        pytest.param({"link": a_link(agreed=MOVED)}, id="moved into the past in Dynamics"),
+    ],
+)
+def test_a_visit_that_is_over_is_not_ended_by_a_deletion(different: dict[str, Any], policy: Policy) -> None:
+    """Tidying up and archiving say nothing about the work. Nothing is written, and no new event comes of it."""
+    action, _ = act(a_gone_pair(booking=a_booking(span=JUST_OVER), **different), policy)
+    assert action == EndEvent(Reason.PAST_EVENT)
+
+
+@pytest.mark.parametrize(
+    ("span", "policy"),
+    [
+        pytest.param(JUST_OVER, Policy(keeps_past_events=False), id="over, where past visits are not kept"),
+        pytest.param(replace(JUST_OVER, end_at=NOW + timedelta(seconds=1)), Policy(), id="not over yet"),
+    ],
+)
+def test_a_visit_is_ended_by_a_deletion_until_it_is_over_or_ever_by_setting(span: TimeSpan, policy: Policy) -> None:
+    action, _ = act(a_gone_pair(booking=a_booking(span=span), link=a_link(agreed=span)), policy)
+    assert action == CancelBooking(BOOKING_ID, ETAG, Reason.DELETED_IN_OUTLOOK)
 
 
 def test_an_edit_in_dynamics_beats_a_deletion() -> None:

@@ -16,12 +16,9 @@ from sync.core.registration import (
     Kind,
     Part,
     Value,
-    find_conflicts,
-    kept_parts,
-    plan_removal,
-    plan_setup,
     wanted_parts,
 )
+from sync.core.registration_plan import find_conflicts, kept_parts, plan_removal, plan_setup
 from sync.core.rights import APP_TABLES, Right, rights_of_app, rights_of_plan
 from sync.core.webhooks import BOOKING_TABLE, STATE_COLUMNS, TRACE_COLUMNS, WORK_ORDER_TABLE
 

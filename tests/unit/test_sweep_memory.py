@@ -86,6 +86,21 @@ def ended_at(seconds: float) -> TimeSpan:
             a_known_event(standing=Standing.ENDED, remembered_until=NOW + TICK), True, id="an ended event not before"
         ),
         pytest.param(
+            a_known_event(standing=Standing.ENDED, remembered_until=NOW - TICK, span=ended_at(-1)),
+            True,
+            id="an ended event of a visit not long ago: it may be planned anew",
+        ),
+        pytest.param(
+            a_known_event(standing=Standing.ENDED, remembered_until=NOW - TICK, span=ended_at(1)),
+            False,
+            id="an ended event of a visit of long ago",
+        ),
+        pytest.param(
+            a_known_event(standing=Standing.ENDED, remembered_until=NOW + TICK, span=ended_at(1)),
+            True,
+            id="an event that ended just now, of a visit of long ago",
+        ),
+        pytest.param(
             a_known_event(standing=Standing.FOREIGN, remembered_until=NOW - TICK),
             False,
             id="a private event in the end",

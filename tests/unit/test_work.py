@@ -1,6 +1,7 @@
 """Work items as queue text: versions of the app read each other's, and nothing else is taken for work."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -37,6 +38,7 @@ FULL_CHANGE = EventChange(
     etags=('W/"one"', 'W/"two"'),
     is_removed=True,
     deferrals=3,
+    waiting_since=NOW.replace(microsecond=654321),
     rechecks=1,
 )
 FULL_BOOKING_CHANGE = BookingChange(
@@ -53,8 +55,9 @@ FULL_BOOKING_CHANGE = BookingChange(
     event_hash=event_hash(MAILBOX, EVENT_ID),
     resource_id="resource-1",
     deferrals=3,
+    waiting_since=NOW,
 )
-FULL_WORK_ORDER_CHANGE = a_work_order_change(source=Source.REPLAY, deferrals=4)
+FULL_WORK_ORDER_CHANGE = a_work_order_change(source=Source.REPLAY, deferrals=4, waiting_since=NOW)
 FULL_TASK = MailboxTask(
     mailbox_id=MAILBOX,
     job=MailboxJob.RENEW,
@@ -64,6 +67,7 @@ FULL_TASK = MailboxTask(
     subscription_id="subscription-1",
     is_full=True,
     deferrals=2,
+    waiting_since=NOW,
 )
 
 
@@ -116,14 +120,14 @@ def test_a_field_of_a_newer_version_is_ignored(item: WorkItem) -> None:
             '{"v":1,"kind":"event","mailbox_id":"11111111-1111-4111-8111-111111111111","event_id":"AAMkAGI2-visit=",'
             '"received_at":"2026-11-21T09:00:00.123456+00:00","correlation_id":"correlation-1","source":"sweep",'
             '"etags":["W/\\"one\\"","W/\\"two\\""],"is_removed":true,"deferrals":3,"rechecks":1}',
-            FULL_CHANGE,
+            replace(FULL_CHANGE, waiting_since=None),
             id="event",
         ),
         pytest.param(
             '{"v":1,"kind":"mailbox","mailbox_id":"11111111-1111-4111-8111-111111111111","job":"renew",'
             '"received_at":"2026-11-21T09:00:00+00:00","correlation_id":"correlation-3","source":"replay",'
             '"subscription_id":"subscription-1","is_full":true,"deferrals":2}',
-            FULL_TASK,
+            replace(FULL_TASK, waiting_since=None),
             id="task",
         ),
     ],
@@ -134,10 +138,15 @@ def test_a_text_of_the_first_version_is_read(text: str, item: WorkItem) -> None:
 
 
 def test_a_field_that_an_older_version_did_not_write_has_its_default() -> None:
-    older = edited(a_change(), "v", "source", "etags", "is_removed", "deferrals", "rechecks")
+    older = edited(a_change(), "v", "source", "etags", "is_removed", "deferrals", "waiting_since", "rechecks")
     assert item_from_text(older) == a_change()
-    assert item_from_text(edited(a_task(), "subscription_id", "is_full", "deferrals", "source")) == a_task()
-    assert item_from_text(edited(a_work_order_change(), "source", "deferrals")) == a_work_order_change()
+    assert (
+        item_from_text(edited(a_task(), "subscription_id", "is_full", "deferrals", "waiting_since", "source"))
+        == a_task()
+    )
+    assert (
+        item_from_text(edited(a_work_order_change(), "source", "deferrals", "waiting_since")) == a_work_order_change()
+    )
     required = {"kind", "booking_id", "received_at", "correlation_id"}
     optional = json.loads(item_to_text(a_booking_change())).keys() - required
     assert item_from_text(edited(a_booking_change(), *optional)) == a_booking_change()
@@ -195,6 +204,10 @@ def test_what_no_version_wrote_is_refused(text: str) -> None:
         {"rechecks": "1"},
         {"rechecks": 1.5},
         {"deferrals": True},
+        {"received_at": "2026-11-21T09:00:00"},
+        {"waiting_since": "2026-11-21T09:00:00"},
+        {"waiting_since": ""},
+        {"waiting_since": 5},
     ],
     ids=str,
 )

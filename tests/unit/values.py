@@ -34,6 +34,7 @@ COPY_ID = "AAMkAGI2-copy="
 AGREED = TimeSpan(start_at=NOW, end_at=NOW + timedelta(hours=2))
 MOVED = TimeSpan(start_at=NOW + timedelta(days=1), end_at=NOW + timedelta(days=1, hours=2))
 MOVED_ELSEWHERE = TimeSpan(start_at=NOW + timedelta(days=2), end_at=NOW + timedelta(days=2, hours=1))
+JUST_OVER = TimeSpan(start_at=NOW - timedelta(hours=2), end_at=NOW)
 FAR_AHEAD = TimeSpan(start_at=NOW + timedelta(days=400), end_at=NOW + timedelta(days=400, hours=2))
 """Outside every window."""
 
@@ -126,7 +127,7 @@ def a_delivery(**different: Any) -> Delivery:
 
 def a_live_pair(**different: Any) -> Pair:
     """The event has been read and is there; nothing has changed; the booking has not been read."""
-    known = {"event": an_event(), "link": a_link(), "standing": Standing.LINKED, **different}
+    known = {"event": an_event(), "link": a_link(), "standing": Standing.LINKED, "decided_at": NOW, **different}
     return Pair(mailbox_id=MAILBOX, event_id=EVENT_ID, **known)
 
 
@@ -138,6 +139,7 @@ def a_gone_pair(**different: Any) -> Pair:
         "link": a_link(),
         "standing": Standing.LINKED,
         "booking": a_booking(),
+        "decided_at": NOW,
         **different,
     }
     return Pair(mailbox_id=MAILBOX, event_id=EVENT_ID, **known)
