@@ -9,6 +9,7 @@ import hashlib
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 TENANT_ID = "6f6e7d1c-0000-4c5e-9a00-5a3b1d2c4e01"
 NAMESPACE = uuid.UUID("5b0c9b8e-52c1-4f0d-8d7e-2f6a3c1b9d10")
@@ -21,6 +22,7 @@ The same names stand in `sync/adapters/graph_wire.py`; a test holds them equal.
 """
 
 
+@lru_cache(maxsize=4096)
 def guid(name: str) -> str:
     """A stable id for a sample row."""
     return str(uuid.uuid5(NAMESPACE, name))

@@ -218,7 +218,6 @@ def _delayed_items_are_dropped() -> None:
 
 
 def _absent_events_are_given_up() -> None:
-    _set(delivery_removal, "_etag_to_remove_at", lambda *_: "")
     _set(delivery, "_decide_unfinished", lambda *_: None)
 
 
