@@ -29,6 +29,9 @@ COST_OF_TROUBLE = 10
 COST_OF_ABSENCE = 8
 """What a mailbox that is back needs besides: a full round, its subscription, a look at what was left undone."""
 
+COST_OF_DEATH = 28
+"""What needs an event that the dead one held asks for it, ever more seldom, seven times, at four calls."""
+
 FREE = frozenset({Ill.DOOR_SHUT, Ill.NOTIFICATIONS_LOST, Ill.WEBHOOKS_LOST, Ill.WEBHOOKS_TWICE})
 """What costs no call."""
 
@@ -223,6 +226,7 @@ class Claims:
             + COST_OF_CHANGE * self._ledger.changes
             + sum(COST_OF_TROUBLE * times for ill, times in cluster.weather.struck.items() if ill not in FREE)
             + COST_OF_ABSENCE * cluster.weather.struck[Ill.MAILBOX_LOST]
+            + COST_OF_DEATH * cluster.weather.struck[Ill.CRASH]
         )
         if calls > allowed:
             yield f"{calls} calls, where {allowed} were to be enough"

@@ -153,6 +153,18 @@ def doubt_presence(known: KnownEvent, now: datetime) -> None:
         )
 
 
+def doubt_search(known: KnownBooking, mailbox_id: str, now: datetime) -> None:
+    """Raises `UnknownAsYet` where it proves nothing that a search found no event: one may just have been made."""
+    if known.begun_in != mailbox_id or known.begun_at is None:
+        return
+    if now - known.begun_at < UNKNOWN_TO_READS:
+        raise UnknownAsYet(
+            "Graph may have made an event that a search does not show yet.",
+            operation="event.search",
+            retry_after_seconds=UNKNOWN_TO_READS.total_seconds() / 3,
+        )
+
+
 def is_stale(event: Event, item: EventChange, known: KnownEvent) -> bool:
     """Whether Graph answered with an older state than the item promises, so that a second look is due.
 

@@ -89,7 +89,8 @@ class KnownBooking:
     `mailbox_id` is the technician's, or that of the last who had one: the journal told the booking's story there.
     `read_at` is when the last completed read began. `etags` are the latest states that we read or wrote, `fingerprint`
     that of the last one. `is_unfinished` from the moment a worker begins until one is done: what an earlier worker did
-    is then not known, and must be looked for before anything is created.
+    is then not known, and must be looked for before anything is created. It may have made an event in the mailbox
+    `begun_in`, at `begun_at`; that is None when Graph refused to.
     """
 
     booking_id: str
@@ -99,6 +100,7 @@ class KnownBooking:
     read_at: datetime | None = None
     is_unfinished: bool = False
     begun_in: str | None = None
+    begun_at: datetime | None = None
     leased_by: str | None = None
     leased_until: datetime | None = None
     version: str | None = None

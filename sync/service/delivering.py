@@ -8,10 +8,10 @@ off anywhere is taken up where it was; what is not sure to have happened is look
 import logging
 from dataclasses import replace
 from datetime import datetime
-from typing import assert_never
+from typing import Literal, assert_never
 
 from sync.core.actions import EndEvent, LeaveAlone, Reason, RecordAgreement
-from sync.core.coalescing import UNKNOWN_TO_READS, Verdict, judge_booking
+from sync.core.coalescing import UNKNOWN_TO_READS, Verdict, doubt_search, judge_booking
 from sync.core.content import render
 from sync.core.delivery import decide_delivery
 from sync.core.delivery_state import Delivery
@@ -28,7 +28,7 @@ from sync.core.delivery_steps import (
 from sync.core.errors import MailboxUnavailable, NotFound, PreconditionFailed, StaleRead, SyncError
 from sync.core.mailboxes import QuarantineKind
 from sync.core.memory import KnownBooking, Link, newest_etags
-from sync.core.reconcile import ABSENT
+from sync.core.reconcile import ABSENT, ReadState
 from sync.core.rules import Rules
 from sync.core.sides import Booking, Event, EventAddress, event_hash
 from sync.core.sweeping import window_at
@@ -225,13 +225,18 @@ class _Run:
                 return replace(delivery, event=event, was_removed=was_removed)
             case SearchEvent(is_elsewhere=True):
                 marked = await self._ports.calendar.find_marked_event(reading.mailbox_id, self._item.booking_id)
-                return replace(delivery, made=marked or ABSENT)
+                return replace(delivery, made=marked or self._nothing_in(reading.mailbox_id))
             case SearchEvent():
                 assert isinstance(delivery.booking, Booking)
                 found = await self._work.events.search(reading.mailbox_id, delivery.booking)
-                return replace(delivery, found=found or ABSENT)
+                return replace(delivery, found=found or self._nothing_in(reading.mailbox_id))
             case _:
                 assert_never(reading)
+
+    def _nothing_in(self, mailbox_id: str) -> Literal[ReadState.ABSENT]:
+        """Raises `UnknownAsYet` where an event may be that a search does not show yet."""
+        doubt_search(self._work.known, mailbox_id, self._ports.clock())
+        return ABSENT
 
     async def _doubt_age(self, event: Event) -> None:
         """Raises `StaleRead` for an event as it was before it was last seen, for as long as reads may be old."""
@@ -291,6 +296,7 @@ class _Run:
                 read_at=self._began_at,
                 is_unfinished=False,
                 begun_in=None,
+                begun_at=None,
                 leased_by=None,
                 leased_until=None,
             )

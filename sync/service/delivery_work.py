@@ -23,13 +23,13 @@ from sync.core.delivery_steps import (
     RescheduleBooking,
     RewriteEvent,
 )
-from sync.core.errors import PreconditionFailed
+from sync.core.errors import PreconditionFailed, SyncError
 from sync.core.memory import KnownBooking, Link
 from sync.core.reconcile import ABSENT, UNREAD
 from sync.core.rules import Rules
 from sync.core.sides import Booking, Event, EventAddress, TimeSpan
 from sync.service.booking_writing import BookingWriter
-from sync.service.event_writing import EventWriter
+from sync.service.event_writing import EventWriter, may_have_been_done
 from sync.service.outcome import span_text
 from sync.service.ports import Ports
 
@@ -85,10 +85,16 @@ class DeliveryWork:
                 assert_never(step)
 
     async def _create(self, step: CreateEvent, booking: Booking, delivery: Delivery) -> Delivery:
-        self.known = await self._ports.state.save_known_booking(replace(self.known, begun_in=step.mailbox_id))
+        begun = replace(self.known, begun_in=step.mailbox_id, begun_at=self._ports.clock())
+        self.known = await self._ports.state.save_known_booking(begun)
         # The same for every worker and every deployment that read this state of the booking.
         transaction_id = str(uuid5(NAMESPACE_OID, f"{booking.booking_id} {step.mailbox_id} {booking.etag}"))
-        event = await self.events.create(step, transaction_id)
+        try:
+            event = await self.events.create(step, transaction_id)
+        except SyncError as error:
+            if not may_have_been_done(error):
+                self.known = await self._ports.state.save_known_booking(replace(self.known, begun_at=None))
+            raise
         link = Link(
             booking_id=booking.booking_id,
             mailbox_id=event.mailbox_id,

@@ -12,7 +12,7 @@ from sync.core.actions import Reason
 from sync.core.body import merge_body
 from sync.core.coalescing import doubt_absence, doubt_presence, is_known_to_reads
 from sync.core.delivery_steps import CreateEvent, ForgetEvent, RemoveEvent, RewriteEvent
-from sync.core.errors import NotFound, PreconditionFailed, TransientError
+from sync.core.errors import NotFound, PreconditionFailed, SyncError, TransientError
 from sync.core.memory import KnownEvent, Standing, newest_etags
 from sync.core.rules import Rules
 from sync.core.sides import Booking, Event, EventAddress
@@ -28,7 +28,12 @@ _SAVE_ATTEMPTS = 3
 _REFUSED_UNREAD = 429
 
 _FOUND_AFTER_SECONDS = 30.0
-"""How long after a create whose answer was lost a search is trusted to find its event; no bound is documented."""
+"""How long after a create whose answer was lost a search is likely to find its event; no bound is documented."""
+
+
+def may_have_been_done(error: SyncError) -> bool:
+    """Whether what failed with `error` may have happened all the same."""
+    return isinstance(error, TransientError) and error.status != _REFUSED_UNREAD
 
 
 class EventWriter:
@@ -88,7 +93,7 @@ class EventWriter:
         try:
             return await self._ports.calendar.create_event(mailbox_id, draft)
         except TransientError as error:
-            if error.status != _REFUSED_UNREAD:
+            if may_have_been_done(error):
                 error.retry_after_seconds = max(error.retry_after_seconds or 0, _FOUND_AFTER_SECONDS)
             raise
 

@@ -207,7 +207,7 @@ class _Reconciliation:
                 if action.reason is Reason.SUPERSEDED and pair.link is not None and pair.link.is_of(*pair.address):
                     # Another event was named by a worker that did not live to move the link.
                     await self._hand_over(pair.link.booking_id)
-                await self._memory.end(pair)
+                await self._end(pair)
             case LookAgain():
                 raise StaleRead(
                     f"Graph's answers do not fit together: {action.reason}.",
@@ -228,10 +228,10 @@ class _Reconciliation:
                 await self._note_write(action, written)
                 if action.hands_over:
                     await self._hand_over(action.booking_id)
-                await self._memory.end(pair)
+                await self._end(pair)
             case CancelBooking() | DeleteBooking():
                 await self._end_booking(action)
-                await self._memory.end(pair)
+                await self._end(pair)
             case _:
                 assert_never(action)
         return self._outcome(action, pair)
@@ -272,8 +272,17 @@ class _Reconciliation:
         await self._memory.agree(replace(pair, event=moved), action.span, booking_etag=etag, is_own_write=True)
         return self._outcome(action, pair, before=action.loser or pair.event.span, after=action.span)
 
-    async def _hand_over(self, booking_id: str, *, is_deleted: bool = False) -> None:
-        """Queue a look at the booking, with this event in hand."""
+    async def _end(self, pair: Pair) -> None:
+        """Remember that no booking has this event any more."""
+        link = pair.link
+        if link is not None and link.is_of(*pair.address) and link.leftover is not None:
+            # With the link goes what it says of the event that the booking had before, in somebody else's calendar.
+            await self._hand_over(link.booking_id, link.leftover)
+        await self._memory.end(pair)
+
+    async def _hand_over(self, booking_id: str, hint: EventAddress | None = None, *, is_deleted: bool = False) -> None:
+        """Queue a look at the booking, with this event in hand, or the one that `hint` names."""
+        mailbox_id, event_id = hint or (self._item.mailbox_id, self._item.event_id)
         await self._ports.queue.put(
             BookingChange(
                 booking_id=booking_id,
@@ -281,8 +290,8 @@ class _Reconciliation:
                 correlation_id=self._item.correlation_id,
                 source=Source.SWEEP,
                 is_deleted=is_deleted,
-                mailbox_id=self._item.mailbox_id,
-                event_id=self._item.event_id,
+                mailbox_id=mailbox_id,
+                event_id=event_id,
             )
         )
 

@@ -53,6 +53,7 @@ FULL_KNOWN_BOOKING = KnownBooking(
     read_at=NOW + timedelta(microseconds=1),
     is_unfinished=True,
     begun_in="6e7b768e-07e2-4810-8459-485f84f8f204",
+    begun_at=NOW - timedelta(minutes=1),
     leased_by="worker-1",
     leased_until=NOW + timedelta(minutes=1),
 )

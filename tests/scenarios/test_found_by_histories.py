@@ -13,7 +13,7 @@ from sync.core.reconcile import Winner
 from sync.core.work import BOOKING_CHANGES_QUEUE
 from sync.service.overwriting import OVERWRITING
 from tests.dispatching import HOUR, MONDAY, DispatchTenant
-from tests.interleaving import WatchedTenant, every_point
+from tests.interleaving import MortalTenant, WatchedTenant, every_point
 from tests.tenant import wire
 
 
@@ -326,3 +326,58 @@ async def test_a_booking_that_comes_back_to_a_mailbox_that_was_lost_takes_the_ev
     assert (await tenant.event_of(booking_id))["id"] == event["id"]
     assert await tenant.events(booking_id, tenant.sample.technicians[4]) == []
     await tenant.assert_converged()
+
+
+@pytest.mark.slow
+async def test_the_event_left_with_the_former_technician_goes_also_when_the_new_one_is_deleted_at_once() -> None:
+    """Seed 670. What the booking had before was known to the link of the new event alone, and went with that."""
+    for fatal in every_point():
+        tenant = await MortalTenant.open(3, 4)
+        booking_id, _ = await tenant.booked()
+        other = tenant.sample.technicians[4]
+        tenant.arm(fatal)
+        await tenant.reassign(booking_id, other)
+        await tenant.settle(limit=timedelta(seconds=10))
+        for event in await tenant.events(booking_id, other):
+            await tenant.drop_event(event, other)
+        await tenant.settle()
+        tenant.watch(None)
+        assert await tenant.events(booking_id, tenant.technician) == [], f"killed at point {fatal}"
+        assert len(await tenant.live_events(booking_id)) <= 1
+        if not tenant.deaths:
+            return
+
+
+async def test_a_booking_moved_just_after_its_event_was_made_unseen_gets_no_second_one_where_reads_are_old() -> None:
+    """Seed 1806. The move came before the first event could be found, and was no reason to wait for it."""
+    tenant = await DispatchTenant.open(stale_read_seconds=60.0, create_conflict=1.0)
+    booking_id = await tenant.book()
+    await tenant.settle(limit=timedelta(seconds=10))
+    assert tenant.graph_calls["event.create"] == 1
+    await tenant.move(booking_id, MONDAY + 15 * HOUR)
+    await tenant.settle()
+    tenant.switch(stale_read_seconds=0.0)
+    assert tenant.graph_calls["event.create"] == 1
+    assert (await tenant.event_of(booking_id))["start"]["dateTime"].startswith("2026-11-23T15:00")
+
+
+async def test_a_booking_deleted_just_after_its_event_was_made_unseen_leaves_none_where_reads_are_old() -> None:
+    """Seed 1448. A search that could not know the event yet was taken for proof that there was none."""
+    tenant = await WatchedTenant.open(stale_read_seconds=60.0, create_conflict=1.0)
+    booking_id = await tenant.book()
+    await tenant.settle(limit=timedelta(seconds=10))
+    assert len(await tenant.live_events(booking_id)) == 1
+    await tenant.delete(booking_id)
+    await tenant.settle()
+    assert await tenant.live_events(booking_id) == []
+
+
+async def test_an_event_that_graph_refused_to_make_is_not_waited_for() -> None:
+    """A refusal says that nothing was made, so that the next attempt need not wait until a search is sure to know."""
+    tenant = await DispatchTenant.open()
+    tenant.graph.switchboard.faults.append(
+        Fault(kind="event.create", status=429, headers={"Retry-After": "5"}, times=3)
+    )
+    booking_id = await tenant.book()
+    await tenant.settle(limit=timedelta(seconds=30))
+    assert await tenant.event_of(booking_id)

@@ -12,13 +12,14 @@ from sync.core.coalescing import (
     UNKNOWN_TO_READS,
     doubt_absence,
     doubt_presence,
+    doubt_search,
     is_known_to_reads,
     is_stale,
 )
 from sync.core.errors import UnknownAsYet
-from sync.core.memory import KnownEvent, Standing
+from sync.core.memory import KnownBooking, KnownEvent, Standing
 from sync.core.work_items import EventChange, Source
-from tests.unit.values import NOW, a_change, a_known_event, an_event
+from tests.unit.values import BOOKING_ID, MAILBOX, NOW, OTHER_MAILBOX, a_change, a_known_event, an_event
 
 TICK = timedelta(microseconds=1)
 
@@ -131,9 +132,9 @@ def test_which_answers_are_suspected_to_be_stale(item: EventChange, known: Known
     assert is_stale(an_event(), item, known) is expected
 
 
-def is_doubted(doubt: Callable[[KnownEvent, datetime], None], known: KnownEvent) -> bool:
+def is_doubted[*Facts](doubt: Callable[[*Facts, datetime], None], *facts: *Facts) -> bool:
     try:
-        doubt(known, NOW)
+        doubt(*facts, NOW)
     except UnknownAsYet:
         return True
     return False
@@ -178,3 +179,21 @@ def test_any_other_event_that_is_found_is_there(standing: Standing, read_at: dat
 )
 def test_an_event_is_in_every_answer_once_it_is_old(age: timedelta, is_known: bool) -> None:
     assert is_known_to_reads(an_event(modified_at=NOW - age), NOW) is is_known
+
+
+def test_a_search_may_lack_an_event_that_may_have_been_made_just_now() -> None:
+    known = KnownBooking(booking_id=BOOKING_ID, begun_in=MAILBOX, begun_at=NOW)
+    with pytest.raises(UnknownAsYet) as caught:
+        doubt_search(known, MAILBOX, NOW + UNKNOWN_TO_READS - TICK)
+    assert caught.value.retry_after_seconds
+    assert caught.value.retry_after_seconds < UNKNOWN_TO_READS.total_seconds()
+
+
+@pytest.mark.parametrize(
+    ("begun_in", "begun_at"),
+    [(MAILBOX, NOW - UNKNOWN_TO_READS), (MAILBOX, None), (OTHER_MAILBOX, NOW), (None, None)],
+    ids=["asked for long ago", "refused", "asked for elsewhere", "never asked for"],
+)
+def test_any_other_search_that_finds_nothing_is_believed(begun_in: str | None, begun_at: datetime | None) -> None:
+    known = KnownBooking(booking_id=BOOKING_ID, begun_in=begun_in, begun_at=begun_at)
+    assert not is_doubted(doubt_search, known, MAILBOX)
