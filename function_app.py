@@ -118,7 +118,7 @@ async def maintain_subscriptions(timer: func.TimerRequest) -> None:
     from sync.service.upkeep import maintain_subscriptions as maintain
 
     shop = bootstrap.workshop()
-    await maintain(shop.ports, shop.rules, until=bootstrap.now() + UPKEEP_TIME)
+    await maintain(shop.ports, shop.rules, sleep=bootstrap.sleep, until=bootstrap.now() + UPKEEP_TIME)
 
 
 @app.timer_trigger("timer", "%SWEEP_SCHEDULE%")

@@ -158,7 +158,9 @@ class BackfillStage:
     async def subscribe(self) -> None:
         """Subscribe every mailbox, sweep it for the first time, and let all of it be forgotten."""
         shop = self.open_shop(-1)
-        await maintain_subscriptions(shop.ports, shop.rules, until=self.clock.now() + timedelta(hours=1))
+        await maintain_subscriptions(
+            shop.ports, shop.rules, sleep=asyncio.sleep, until=self.clock.now() + timedelta(hours=1)
+        )
         await self.settle()
         await asyncio.sleep(_ALL_FORGOTTEN.total_seconds())
         for switchboard in (self.graph.switchboard, self.dataverse.switchboard):

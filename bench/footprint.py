@@ -140,8 +140,11 @@ async def _measure(mailboxes: int) -> Footprint:
     ports, rules = shop.ports, shop.rules
     ready_bytes = _resident("VmRSS")
 
+    async def wait(seconds: float) -> None:
+        clock.advance(seconds)
+
     async def maintain() -> None:
-        await maintain_subscriptions(ports, rules, until=clock.now() + timedelta(hours=1))
+        await maintain_subscriptions(ports, rules, sleep=wait, until=clock.now() + timedelta(hours=1))
 
     async def subscribe() -> None:
         await maintain()

@@ -142,7 +142,7 @@ def _hire_only(company: Company, stage: BackfillStage) -> None:
 
 async def _maintain(stage: BackfillStage) -> None:
     shop = stage.open_shop(-1)
-    await maintain_subscriptions(shop.ports, shop.rules, until=stage.clock.now() + RUN_TIME)
+    await maintain_subscriptions(shop.ports, shop.rules, sleep=asyncio.sleep, until=stage.clock.now() + RUN_TIME)
 
 
 async def _wait_for_timer(stage: BackfillStage) -> None:

@@ -239,7 +239,9 @@ class Cluster:
         await asyncio.wait([instance.start(run())])
 
     async def _maintain(self, shop: Shop) -> None:
-        await maintain_subscriptions(shop.ports, shop.rules, until=self._clock.now() + timedelta(minutes=8))
+        await maintain_subscriptions(
+            shop.ports, shop.rules, sleep=asyncio.sleep, until=self._clock.now() + timedelta(minutes=8)
+        )
 
     async def _queue_sweeps(self, shop: Shop, *, is_full: bool) -> None:
         await queue_sweeps(shop.ports, shop.rules, is_full=is_full)

@@ -150,7 +150,9 @@ class HostedApp:
         return reply
 
     async def maintain(self) -> Counter[str]:
-        return await maintain_subscriptions(self.ports, self.rules, until=self.clock.now() + timedelta(minutes=8))
+        return await maintain_subscriptions(
+            self.ports, self.rules, sleep=self.sleep, until=self.clock.now() + timedelta(minutes=8)
+        )
 
     async def sweep(self, *mailboxes: str, is_full: bool = False) -> None:
         """Queue sweeps of the given mailboxes; or of all, and sweep the bookings, as the timers do.

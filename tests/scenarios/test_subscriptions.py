@@ -4,6 +4,7 @@ Failure modes 8, 9 and 10.
 """
 
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +12,8 @@ import pytest
 
 from local.graph.door import DoorAnswer
 from local.graph.subscriptions import Subscription
-from local.sample import Technician
+from local.sample import Technician, guid
+from local.switchboard import Fault
 from sync.core.mailboxes import SubscriptionStanding
 from sync.service.disposal import replay
 from tests.tenant import Tenant
@@ -310,3 +312,32 @@ async def test_a_renewal_that_the_door_misses_is_visible_and_made_good(tenant: T
     records = [one async for one in tenant.state.list_subscription_records()]
     assert {one.standing for one in records if one.subscription_id} == {SubscriptionStanding.ACTIVE}
     assert min(each.expires_at for each in tenant.graph.subscriptions.live()) > tenant.clock.now() + timedelta(days=2)
+
+
+async def with_employees(count: int) -> Tenant:
+    """A tenant that is to sync so many new mailboxes, and no others."""
+    tenant = Tenant()
+    hired = [guid(f"employee {number}") for number in range(count)]
+    for number, mailbox_id in enumerate(hired):
+        tenant.graph.world.add_mailbox(mailbox_id, f"employee-{number}@contoso.example", f"Employee {number}")
+    tenant.rules = replace(tenant.rules, mailboxes=frozenset(hired))
+    return tenant
+
+
+async def test_a_thousand_mailboxes_are_subscribed_no_quicker_than_graph_takes_subscriptions() -> None:
+    """It is said to take 500 in 20 seconds, and who is refused waits for the timer to come round."""
+    tenant = await with_employees(1_000)
+    began_at = tenant.clock.now()
+    assert (await tenant.maintain())["create"] == 1_000
+    assert timedelta(seconds=40) < tenant.clock.now() - began_at < timedelta(minutes=1)
+
+
+async def test_a_run_that_graph_refuses_leaves_the_rest_to_the_next_one_at_once() -> None:
+    tenant = await with_employees(200)
+    began_at = tenant.clock.now()
+    tenant.graph.switchboard.faults.append(Fault(kind="subscription.create", status=429, times=None))
+    done = await tenant.maintain()
+    assert done["left for the next run"] == 200
+    assert tenant.clock.now() - began_at < timedelta(seconds=5)
+    tenant.graph.switchboard.faults.clear()
+    assert (await tenant.maintain())["create"] == 200
