@@ -88,10 +88,10 @@ def wire(moment: datetime) -> dict[str, str]:
     return {"dateTime": f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}", "timeZone": "UTC"}
 
 
-def wait_until(is_true: Callable[[], bool], *, seconds: float) -> float:
-    """Poll until `is_true`; answers after how many seconds. Fails after `seconds`."""
+def wait_until(is_true: Callable[[], bool], *, seconds: float, every: float = 0.05) -> float:
+    """Poll until `is_true`, `every` so many seconds; answers after how many. Fails after `seconds`."""
     began = time.monotonic()
     while not is_true():
         assert time.monotonic() - began < seconds, f"not true within {seconds} s"
-        time.sleep(0.05)
+        time.sleep(every)
     return time.monotonic() - began
